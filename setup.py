@@ -1,0 +1,21 @@
+"""Build the kernel: C compiled at install time behind one Cython module.
+
+Everything else about the package is in pyproject.toml.
+No machine-specific flag is used, so a wheel built here runs on every machine of the same architecture.
+"""
+
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+KERNEL = Path("src/strongroom/kernel")
+
+native = Extension(
+    "strongroom.kernel.native",
+    sources=[str(KERNEL / name) for name in ("native.pyx", "cut.c", "lookup.c")],
+    depends=[str(KERNEL / name) for name in ("cut.h", "lookup.h")],
+    extra_compile_args=["-O3", "-std=c11", "-Wall", "-Wextra"],
+)
+
+setup(ext_modules=cythonize([native], language_level=3))
