@@ -1,0 +1,1 @@
+"""What we ask of an operating system, one file per system."""

@@ -1,0 +1,1 @@
+"""The store itself, on the server only: it verifies, seals, indexes, commits and checks."""

@@ -1,0 +1,1 @@
+"""Dumb bytes under the vault: write-once objects by name."""

@@ -1,0 +1,81 @@
+"""Frames: length-prefixed byte strings, for parcels of blocks and for streams of messages.
+
+A frame is a 4-byte big-endian length and so many bytes. A parcel is a session name frame followed by block frames.
+Promises: a reader never allocates more than `MAX_FRAME_BYTES` for one frame, whatever the peer says.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from strongroom.errors import Mistake
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+MAX_FRAME_BYTES = 16 << 20
+MAX_PARCEL_BYTES = 32 << 20
+_LENGTH = struct.Struct(">I")
+
+
+def encode_frames(bodies: Iterable[bytes]) -> bytes:
+    """Return the bodies as one string of frames."""
+    parts: list[bytes] = []
+    for body in bodies:
+        parts += (_LENGTH.pack(len(body)), body)
+    return b"".join(parts)
+
+
+def decode_frames(data: bytes) -> Iterator[memoryview]:
+    """Yield the bodies of the frames in `data`, without copying.
+
+    Raises:
+        Mistake: a frame is cut short or too long.
+    """
+    view = memoryview(data)
+    position = 0
+    while position < len(view):
+        if len(view) - position < _LENGTH.size:
+            raise Mistake("A frame's length is cut short.", code="bad_frame")
+        (length,) = _LENGTH.unpack_from(view, position)
+        position += _LENGTH.size
+        if length > MAX_FRAME_BYTES or position + length > len(view):
+            raise Mistake("A frame is longer than it may be, or cut short.", code="bad_frame")
+        yield view[position : position + length]
+        position += length
+
+
+class FrameReader:
+    """Takes bytes as they arrive and gives whole frames."""
+
+    def __init__(self) -> None:
+        """Begin with nothing buffered."""
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Add `data`; yield each frame body that is complete now.
+
+        Raises:
+            Mistake: a frame says that it is longer than allowed.
+        """
+        self._buffer += data
+        while len(self._buffer) >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._buffer)
+            if length > MAX_FRAME_BYTES:
+                raise Mistake("A frame is longer than it may be.", code="bad_frame")
+            end = _LENGTH.size + length
+            if len(self._buffer) < end:
+                return
+            body = bytes(self._buffer[_LENGTH.size : end])
+            del self._buffer[:end]
+            yield body
+
+    def require_empty(self) -> None:
+        """Refuse a stream that ended in the middle of a frame.
+
+        Raises:
+            Mistake: bytes are left over.
+        """
+        if self._buffer:
+            raise Mistake("The stream ended in the middle of a frame.", code="bad_frame")

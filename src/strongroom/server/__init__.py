@@ -1,0 +1,1 @@
+"""The centre: catalog, vault, API, console and the gateway that agents talk to."""
