@@ -13,8 +13,8 @@ KERNEL = Path("src/strongroom/kernel")
 
 native = Extension(
     "strongroom.kernel.native",
-    sources=[str(KERNEL / name) for name in ("native.pyx", "cut.c", "lookup.c")],
-    depends=[str(KERNEL / name) for name in ("cut.h", "lookup.h")],
+    sources=[str(KERNEL / name) for name in ("native.pyx", "cut.c", "lookup.c", "sort.c")],
+    depends=[str(KERNEL / name) for name in ("cut.h", "lookup.h", "sort.h")],
     extra_compile_args=["-O3", "-std=c11", "-Wall", "-Wextra"],
 )
 
