@@ -5,7 +5,8 @@ The *server* owns policy, schedule, catalog and vault; the *agent* runs on each 
 carries orders through; the *command line* is a client of the server's API.
 Only the server touches storage, index and snapshots; an agent holds no storage credential and has no verb that deletes.
 
-The rooms, and who may import whom, are drawn in docs/architecture.md and enforced by the import contracts in pyproject.toml.
+The rooms, and who may import whom, are drawn in docs/architecture.md; the import contracts in pyproject.toml hold
+the code to it.
 """
 
 __version__ = "0.1.0"
