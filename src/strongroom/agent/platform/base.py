@@ -1,0 +1,186 @@
+"""The port to the operating system: what a backup asks of the machine it runs on.
+
+Why: the workflow reads the same on every system; what differs stands behind these few classes.
+Promises: paths are raw bytes relative to the machine's root folder, without a leading slash (`b""` is the root).
+Everything beneath a folder is reached through its open handle, never through a symbolic link, so that a path of
+any length works and nobody can turn a backup aside. Failures are plain `OSError`s; the callers turn them into
+missed files. None of these objects is thread-safe.
+Does not: write. What a restore needs to write stands beside it, in modules of its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Protocol, Self
+
+from strongroom.model.host import OsFamily
+from strongroom.model.job import SourceKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from strongroom.model.entry import Stat
+
+__all__ = ["FileReader", "FileSystem", "Folder", "OsFamily", "Platform", "Source", "SourceKind", "Stats"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FileSystem:
+    """The file system that a folder lies on.
+
+    Args:
+        mount: names the mount; two folders of one mount lie on one file system.
+        kind: the system's word for it, for example `ext4` or `proc`.
+        is_pseudo: it holds no files of anybody, only windows into the running system.
+    """
+
+    mount: int
+    kind: str
+    is_pseudo: bool
+
+
+@dataclasses.dataclass(slots=True)
+class Stats:
+    """What became of one question for many stats.
+
+    Args:
+        found: in the order of the names asked for.
+        failed: names whose stat could not be had, and why.
+        crossings: names of folders that lie on another device than the folder they stand in.
+    """
+
+    found: list[Stat]
+    failed: list[tuple[bytes, OSError]]
+    crossings: list[bytes]
+
+
+class FileReader(Protocol):
+    """An open regular file."""
+
+    stat: Stat
+    """As it was when the file was opened."""
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Return up to `size` bytes; fewer only at the end of the file."""
+        ...
+
+    def extents(self) -> tuple[tuple[int, int], ...] | None:
+        """Return the ranges (offset, length) that hold data; None when the file is not sparse."""
+        ...
+
+    def xattrs(self) -> tuple[tuple[bytes, bytes], ...]:
+        """Return the extended attributes that can be read, sorted by name."""
+        ...
+
+    def is_unchanged(self) -> bool:
+        """Whether size and times are still those of `stat`."""
+        ...
+
+    def close(self) -> None:
+        """Close the handle."""
+        ...
+
+
+class Folder(Protocol):
+    """An open folder; valid until the next folder of the same source is opened."""
+
+    def names(self) -> list[bytes]:
+        """Return the raw names in it, sorted."""
+        ...
+
+    def stats(self, names: Sequence[bytes]) -> Stats:
+        """Look at many names at once, without following links."""
+        ...
+
+    def stat(self, name: bytes) -> Stat:
+        """Look at one name."""
+        ...
+
+    def open_file(self, name: bytes) -> FileReader:
+        """Open a regular file for reading, without changing its access time where that is permitted.
+
+        Raises:
+            IsADirectoryError, OSError: what stands under the name is no regular file (any more).
+        """
+        ...
+
+    def link_target(self, name: bytes) -> bytes:
+        """Return what a symbolic link points to."""
+        ...
+
+    def xattrs(self, name: bytes) -> tuple[tuple[bytes, bytes], ...]:
+        """Return the extended attributes of anything in the folder, without opening or following it."""
+        ...
+
+    def is_locked(self, stat: Stat) -> bool:
+        """Whether another process holds a lock that forbids reading this file; asks without disturbing anyone."""
+        ...
+
+    def file_system(self) -> FileSystem:
+        """Return the file system that the folder lies on."""
+        ...
+
+
+class Source(Protocol):
+    """Where files are read from: the live machine, or a recovery point of it."""
+
+    kind: SourceKind
+
+    def resolve(self, path: bytes) -> bytes:
+        """Return where an absolute path really lies, as a path of this source.
+
+        Links above its last part are followed; the last part itself is not.
+
+        Raises:
+            OSError: it does not exist.
+        """
+        ...
+
+    def open_folder(self, path: bytes) -> Folder:
+        """Open a folder; the one opened before is given up."""
+        ...
+
+    def user_name(self, uid: int) -> str:
+        """Return the name of an owner, empty if unknown."""
+        ...
+
+    def group_name(self, gid: int) -> str:
+        """Return the name of a group, empty if unknown."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close all handles."""
+        ...
+
+
+class Platform(Protocol):
+    """The machine."""
+
+    family: OsFamily
+
+    def live_source(self) -> Source:
+        """Open the machine's files as they are now."""
+        ...
+
+    def host_name(self) -> str:
+        """Return the machine's name."""
+        ...
+
+    def os_version(self) -> str:
+        """Return the name and version of the operating system, for people."""
+        ...
+
+    def time_zone(self) -> str:
+        """Return the IANA name of the machine's time zone."""
+        ...
+
+    def boot_id(self) -> str:
+        """Return a word that changes with every start of the machine."""
+        ...

@@ -1,0 +1,240 @@
+"""Linux: open folders and files, and what one `lstat` says, as the backup wants to know it.
+
+Why: these calls are made once per file and backup, so they stand together and do nothing twice.
+Promises: beneath a handle, never through a link; reading leaves access times alone where the system permits it;
+a FIFO, device or socket that was swapped in for a file does not block and is not read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat as modes
+from typing import TYPE_CHECKING
+
+from strongroom import clock
+from strongroom.agent.platform.base import FileSystem, Stats
+from strongroom.agent.platform.linux_extents import data_extents
+from strongroom.agent.platform.mounts import PSEUDO_FILE_SYSTEMS
+from strongroom.model.entry import EntryType, Stat
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from strongroom.agent.platform.locks import LockTable
+    from strongroom.agent.platform.mounts import Mount, MountTable
+
+FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_BLOCK = 512  # the unit of st_blocks, whatever the file system's own
+
+SETTLE_NS = 20_000_000
+"""Two ticks of the slowest clock that kernels stamp files with (100 Hz): a younger time may be given out again."""
+WHOLE_SECONDS_SETTLE_NS = 2_000_000_000
+"""The same where the file system keeps whole (or even) seconds only."""
+
+_TYPES = {
+    modes.S_IFREG >> 12: EntryType.FILE,
+    modes.S_IFDIR >> 12: EntryType.FOLDER,
+    modes.S_IFLNK >> 12: EntryType.SYMLINK,
+    modes.S_IFIFO >> 12: EntryType.FIFO,
+    modes.S_IFCHR >> 12: EntryType.CHAR_DEVICE,
+    modes.S_IFBLK >> 12: EntryType.BLOCK_DEVICE,
+    modes.S_IFSOCK >> 12: EntryType.SOCKET,
+}
+_NO_XATTRS = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EACCES, errno.ENODATA)
+
+
+class LinuxFolder:
+    """An open folder; see `base.Folder`."""
+
+    __slots__ = ("_device", "_handle", "_locks", "_mount", "_mounts")
+
+    def __init__(self, handle: int, mounts: MountTable, locks: LockTable) -> None:
+        self._handle = handle
+        self._mounts = mounts
+        self._locks = locks
+        self._mount: Mount | None = None
+        self._device = -1
+
+    def names(self) -> list[bytes]:
+        """Return the raw names, sorted."""
+        names = os.listdir(self._handle)
+        if not names:
+            return []
+        raw = os.fsencode("\0".join(names)).split(b"\0")  # one call for all: a name holds no zero
+        raw.sort()
+        return raw
+
+    def stats(self, names: Sequence[bytes]) -> Stats:
+        """Look at many names at once."""
+        handle, lstat, now_ns = self._handle, os.lstat, clock.now_ns()
+        device = os.fstat(handle).st_dev
+        found: list[Stat] = []
+        answer = Stats(found, [], [])
+        for name in names:
+            try:
+                raw = lstat(name, dir_fd=handle)
+            except OSError as error:
+                answer.failed.append((name, error))
+                continue
+            found.append(stat_of(name, raw, now_ns))
+            if raw.st_dev != device and modes.S_ISDIR(raw.st_mode):
+                answer.crossings.append(name)
+        return answer
+
+    def stat(self, name: bytes) -> Stat:
+        """Look at one name."""
+        return stat_of(name, os.lstat(name, dir_fd=self._handle), clock.now_ns())
+
+    def open_file(self, name: bytes) -> LinuxFile:
+        """Open a regular file; ESTALE when the name is no longer one's."""
+        handle = open_beneath(name, _FILE_FLAGS, self._handle)
+        try:
+            return LinuxFile(handle, name)
+        except BaseException:
+            os.close(handle)
+            raise
+
+    def link_target(self, name: bytes) -> bytes:
+        """Return what a symbolic link points to."""
+        return os.readlink(name, dir_fd=self._handle)
+
+    def xattrs(self, name: bytes) -> tuple[tuple[bytes, bytes], ...]:
+        """Return extended attributes, of the link itself where it is one."""
+        return _read_xattrs(b"/proc/self/fd/%d/%s" % (self._handle, name), follow=False)
+
+    def is_locked(self, stat: Stat) -> bool:
+        """Whether another process holds a write lock or a lease on the file."""
+        devices = self._locks.devices_of(stat.inode)
+        return bool(devices) and not devices.isdisjoint((self._own_mount().device, self._own_device()))
+
+    def file_system(self) -> FileSystem:
+        """Return the file system that the folder lies on."""
+        mount = self._own_mount()
+        return FileSystem(mount.id, mount.kind, is_pseudo=mount.kind in PSEUDO_FILE_SYSTEMS)
+
+    def _own_mount(self) -> Mount:
+        """Return the mount, asked for once."""
+        if self._mount is None:
+            self._mount = self._mounts.of_handle(self._handle)
+        return self._mount
+
+    def _own_device(self) -> int:
+        """Return the device that stat names, asked for once."""
+        if self._device < 0:
+            self._device = os.fstat(self._handle).st_dev
+        return self._device
+
+
+class LinuxFile:
+    """An open regular file; see `base.FileReader`. Owns the handle."""
+
+    __slots__ = ("_handle", "_raw", "stat")
+
+    def __init__(self, handle: int, name: bytes) -> None:
+        raw = os.fstat(handle)
+        if not modes.S_ISREG(raw.st_mode):
+            raise OSError(errno.ESTALE, "no longer a regular file")
+        self._handle = handle
+        self._raw = raw
+        self.stat = stat_of(name, raw, clock.now_ns())
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Return up to `size` bytes."""
+        data = os.pread(self._handle, size, offset)
+        if len(data) == size or not data or offset + len(data) >= self.stat.size:
+            return data
+        pieces = [data]  # some file systems answer in parts; only an empty answer is the end
+        got = len(data)
+        while got < size and (data := os.pread(self._handle, size - got, offset + got)):
+            pieces.append(data)
+            got += len(data)
+        return b"".join(pieces)
+
+    def extents(self) -> tuple[tuple[int, int], ...] | None:
+        """Return the data ranges, asked for only when fewer blocks are allocated than the size needs."""
+        raw = self._raw
+        if raw.st_blocks * _BLOCK >= raw.st_size:
+            return None
+        return data_extents(self._handle, raw.st_size)
+
+    def xattrs(self) -> tuple[tuple[bytes, bytes], ...]:
+        """Return the extended attributes."""
+        return _read_xattrs(self._handle, follow=True)
+
+    def is_unchanged(self) -> bool:
+        """Whether size and times are as they were at the opening."""
+        now, then = os.fstat(self._handle), self._raw
+        return (now.st_mtime_ns, now.st_ctime_ns, now.st_size) == (then.st_mtime_ns, then.st_ctime_ns, then.st_size)
+
+    def close(self) -> None:
+        """Close the handle."""
+        os.close(self._handle)
+
+
+def open_beneath(name: bytes, flags: int, folder: int | None) -> int:
+    """Open without touching the access time if that is permitted; only the owner and root may ask for it."""
+    try:
+        return os.open(name, flags | os.O_NOATIME, dir_fd=folder)
+    except PermissionError as error:
+        if error.errno != errno.EPERM:
+            raise
+    return os.open(name, flags, dir_fd=folder)
+
+
+def stat_of(name: bytes, raw: os.stat_result, now_ns: int) -> Stat:
+    """Return what `raw` says; `now_ns` must have been read before the answer was."""
+    mode, mtime_ns, ctime_ns, nlink = raw.st_mode, raw.st_mtime_ns, raw.st_ctime_ns, raw.st_nlink
+    kind = _TYPES[mode >> 12]
+    young_ns = now_ns - WHOLE_SECONDS_SETTLE_NS
+    unsettled = (ctime_ns > young_ns or mtime_ns > young_ns) and _is_unsettled(mtime_ns, ctime_ns, now_ns)
+    size = raw.st_size if kind is EntryType.FILE else 0
+    if nlink == 1 and kind is not EntryType.CHAR_DEVICE and kind is not EntryType.BLOCK_DEVICE:
+        return Stat(
+            name, kind, mode & 0o7777, raw.st_uid, raw.st_gid, size, mtime_ns, ctime_ns, raw.st_ino, 1, 0, 0, unsettled
+        )
+    if kind is EntryType.FOLDER:
+        nlink = 1
+    return Stat(
+        name=name,
+        type=kind,
+        mode=mode & 0o7777,
+        uid=raw.st_uid,
+        gid=raw.st_gid,
+        size=size,
+        mtime_ns=mtime_ns,
+        ctime_ns=ctime_ns,
+        inode=raw.st_ino,
+        nlink=nlink,
+        device=raw.st_dev if nlink > 1 else 0,
+        rdev=raw.st_rdev if kind in {EntryType.CHAR_DEVICE, EntryType.BLOCK_DEVICE} else 0,
+        unsettled=unsettled,
+    )
+
+
+def _is_unsettled(mtime_ns: int, ctime_ns: int, now_ns: int) -> bool:
+    """Whether a later change could leave the very same times.
+
+    A modification time in the future was set by hand; that says nothing, and the time of the change says enough.
+    """
+    margin_ns = SETTLE_NS if ctime_ns % 1_000_000_000 else WHOLE_SECONDS_SETTLE_NS
+    return ctime_ns > now_ns - margin_ns or now_ns - margin_ns < mtime_ns <= now_ns + margin_ns
+
+
+def _read_xattrs(place: int | bytes, *, follow: bool) -> tuple[tuple[bytes, bytes], ...]:
+    """Read all attributes that this process may read; a file system without them has none."""
+    try:
+        names = os.listxattr(place, follow_symlinks=follow)
+    except OSError as error:
+        if error.errno in _NO_XATTRS:
+            return ()
+        raise
+    if not names:
+        return ()
+    found = []
+    for name in names:
+        with contextlib.suppress(OSError):  # unreadable for us, or just removed
+            found.append((os.fsencode(name), os.getxattr(place, name, follow_symlinks=follow)))
+    return tuple(sorted(found))

@@ -1,0 +1,59 @@
+"""The lock table: which files another process holds a lock on, from /proc/locks.
+
+Why: a locked file is a missed file in a live scan (W9), and trying its lock would disturb its owner.
+Promises: sees write locks of every sort (POSIX, open-file-description, `flock`) and leases; asks no file anything.
+The table is read at most once a second, and less often where it is so long that reading it would cost time.
+Does not: see locks that processes on other machines hold on a network file system.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from strongroom import clock
+
+_LINE = re.compile(
+    rb"^\d+: (?:(?:POSIX|OFDLCK|FLOCK|LEASE) +\S+ +WRITE|LEASE +BREAKING +\S+) +(-?\d+) ([0-9a-f]+):([0-9a-f]+):(\d+) ",
+    re.MULTILINE,
+)  # a line with an arrow is a process that waits; it holds nothing
+_FRESH_S = 1.0
+_SHARE = 50  # reading the table takes at most one part in so many of the time
+
+
+class LockTable:
+    """The locks of all other processes."""
+
+    def __init__(self, path: str = "/proc/locks") -> None:
+        self._path = path
+        self._read_again_s = 0.0
+        self._locked: dict[int, set[int]] = {}
+
+    def devices_of(self, inode: int) -> set[int]:
+        """Return the devices on which a file with this inode number is locked; nearly always none."""
+        if clock.monotonic_s() >= self._read_again_s:
+            self._read()
+        return self._locked.get(inode, _NONE)
+
+    def _read(self) -> None:
+        """Read the table anew."""
+        started = clock.monotonic_s()
+        try:
+            with open(self._path, "rb") as file:
+                self._locked = parse_locks(file.read(), os.getpid())
+        except OSError:  # a machine without the table: what is locked shows when it is opened
+            self._locked = {}
+        now = clock.monotonic_s()
+        self._read_again_s = now + max(_FRESH_S, (now - started) * _SHARE)
+
+
+def parse_locks(table: bytes, own_pid: int) -> dict[int, set[int]]:
+    """Return the devices of each locked inode, without the locks of process `own_pid`."""
+    locked: dict[int, set[int]] = {}
+    for pid, major, minor, inode in _LINE.findall(table):
+        if int(pid) != own_pid:
+            locked.setdefault(int(inode), set()).add(os.makedev(int(major, 16), int(minor, 16)))
+    return locked
+
+
+_NONE: set[int] = set()
