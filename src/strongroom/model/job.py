@@ -72,7 +72,7 @@ _ENDS = frozenset(
 )
 _NONE: frozenset[JobState] = frozenset()
 
-# An open job that never reached an agent can be skipped, fail or be cancelled; a running one ends by its report or is aborted.
+# A job that never reached an agent can be skipped, fail or be cancelled; a running one reports or is aborted.
 MOVES: dict[JobState, frozenset[JobState]] = {
     JobState.QUEUED: frozenset({JobState.RUNNING, JobState.FAILED, JobState.SKIPPED, JobState.CANCELLED}),
     JobState.WAITING_FOR_AGENT: frozenset(
@@ -139,9 +139,9 @@ SENTENCES: dict[ReasonCode, str] = {
     ReasonCode.STEP_FAILED: "A step failed.",
     ReasonCode.NOTHING_TO_BACK_UP: "None of the set's folders could be found on the host.",
     ReasonCode.CANCELLED_BY_USER: "The job was cancelled.",
-    ReasonCode.AGENT_RESTARTED: "The agent was restarted while the job ran; a fresh job does not send again what was stored.",
-    ReasonCode.HOST_RESTARTED: "The host was restarted while the job ran; a fresh job does not send again what was stored.",
-    ReasonCode.SERVER_RESTARTED: "The server was restarted while the job ran; a fresh job does not send again what was stored.",
+    ReasonCode.AGENT_RESTARTED: "The agent was restarted while the job ran; what was stored is not sent again.",
+    ReasonCode.HOST_RESTARTED: "The host was restarted while the job ran; what was stored is not sent again.",
+    ReasonCode.SERVER_RESTARTED: "The server was restarted while the job ran; what was stored is not sent again.",
     ReasonCode.AGENT_LOST: "The agent could not be reached any more and did not come back in time.",
     ReasonCode.HOST_REVOKED: "The host's access was revoked.",
     ReasonCode.WINDOW_CLOSED: "The backup window closed before the end; what was sent is not sent again.",

@@ -12,7 +12,9 @@ import re
 from strongroom.errors import Mistake
 
 _ESCAPE = re.compile(r"\\(\\|x[0-9a-f]{2})|\\", re.IGNORECASE)
-_SPECIAL = re.compile("[\\\\\x00-\x1f\x7f\x80-\x9f\u2028\u2029\ufeff\u200e\u200f\u202a-\u202e\u2066-\u2069\udc80-\udcff]")
+_SPECIAL = re.compile(
+    "[\\\\\x00-\x1f\x7f\x80-\x9f\u2028\u2029\ufeff\u200e\u200f\u202a-\u202e\u2066-\u2069\udc80-\udcff]"
+)
 
 
 def escape_path(path: bytes) -> str:

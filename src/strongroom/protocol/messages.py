@@ -183,7 +183,7 @@ class BaseListing(Message, frozen=True):
 class Fetch(Message, frozen=True):
     """Read under a grant: with `ids` empty the listing, else these chunks (packed ids).
 
-    The listing is a stream of frames, each an encoded `ListedFolder`; chunks are a stream of frames, each an encoded block.
+    The listing is a stream of frames, each an encoded `ListedFolder`; chunks come as encoded blocks, one a frame.
     """
 
     grant: str

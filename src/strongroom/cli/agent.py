@@ -1,0 +1,48 @@
+"""`strongroom agent`: register this host with a server, and run the agent. Needs only the agent's parts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from strongroom import log
+from strongroom.agent import activate as activation
+from strongroom.agent import config, service
+from strongroom.cli.output import AsJson, print_json, say
+
+app = typer.Typer(no_args_is_help=True, help="The agent of this file server.")
+
+StateFolder = Annotated[Path | None, typer.Option("--state", help="The agent's state folder.")]
+
+
+@app.command()
+def activate(
+    token: Annotated[str, typer.Argument(help="An activation token, from `strongroom token create`.")],
+    state: StateFolder = None,
+    *,
+    name: Annotated[str, typer.Option(help="The host's name on the server [this machine's name].")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Give up an identity that is already there.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Register this host with the server that made the token."""
+    folder = state or config.default_state_folder()
+    identity = activation.activate(token, folder, name=name, force=force)
+    if as_json:
+        print_json({"host": identity.host_name, "id": identity.host_id, "server": identity.server_url})
+        return
+    say(f"This host is {identity.host_name} on {identity.server_url}.")
+    say("Next: strongroom agent run" + (f" --state {state}" if state else ""))
+
+
+@app.command()
+def run(
+    state: StateFolder = None,
+    *,
+    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+    log_json: Annotated[bool, typer.Option("--log-json", help="Log JSON lines.")] = False,
+) -> None:
+    """Run the agent until it is told to stop."""
+    log.configure(level=log_level.upper(), json_lines=log_json)
+    service.run(state or config.default_state_folder())

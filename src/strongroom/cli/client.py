@@ -1,0 +1,223 @@
+"""The REST API's client: who we talk to, with what token, trusting which authority.
+
+Why: every command needs the same three answers, found in the same order:
+1. `STRONGROOM_TOKEN` with `STRONGROOM_SERVER`; the token carries the fingerprint of the server's authority.
+2. `STRONGROOM_DATA`: the data folder of a server on this machine, whose local administrator we are if we can read it.
+3. What `strongroom login` saved.
+4. The default data folder, if it can be read.
+Promises: TLS only, verified against the server's own authority and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import msgspec
+import urllib3
+
+from strongroom import errors
+from strongroom.protocol import tokens, trust
+from strongroom.settings import environment, user_folder
+
+DEFAULT_DATA = Path("/var/lib/strongroom")
+FIRST_ERROR = 400
+FIRST_ERROR = 400
+TIMEOUT = urllib3.Timeout(connect=10, read=3600)
+
+
+@dataclass(frozen=True)
+class Access:
+    """Where the server is, our token for it, and the authority (PEM) that vouches for it."""
+
+    url: str
+    token: str
+    authority_pem: str
+
+
+def credentials_file() -> Path:
+    """Return the file in which `login` saves an `Access`."""
+    return user_folder("config") / "credentials.json"
+
+
+def data_folder() -> Path:
+    """Return the server's data folder on this machine: `STRONGROOM_DATA` or the default."""
+    return Path(environment("DATA", str(DEFAULT_DATA)))
+
+
+def find_access() -> Access:
+    """Return the access to use, found as the module's docstring says.
+
+    Raises:
+        Mistake: nothing was found; the hint says what to do.
+    """
+    token, url = environment("TOKEN"), environment("SERVER")
+    if token:
+        if not url:
+            raise errors.Mistake(
+                "STRONGROOM_TOKEN is set, but STRONGROOM_SERVER is not.",
+                code="no_server",
+                hint="Set STRONGROOM_SERVER to the server's address, such as https://backup.example.org:8440.",
+            )
+        fingerprint = tokens.parse_api_token(token).fingerprint
+        return Access(url, token, trust.fetch_authority(url, fingerprint))
+    if environment("DATA"):
+        return local_access(data_folder())
+    saved = _saved_access()
+    if saved is not None:
+        return Access(url or saved.url, saved.token, saved.authority_pem)
+    if (DEFAULT_DATA / "local-admin.token").is_file():
+        return local_access(DEFAULT_DATA)
+    raise errors.Mistake(
+        "No server is known.",
+        code="no_server",
+        hint="Use `strongroom login URL`, or set STRONGROOM_DATA on the server's own machine.",
+    )
+
+
+def local_access(data: Path) -> Access:
+    """Return the local administrator's access to the server whose data folder is `data`.
+
+    Raises:
+        Mistake: the folder is none of a server, or may not be read by this user.
+        Unavailable: the server is not running.
+    """
+    try:
+        token = (data / "local-admin.token").read_text("utf-8").strip()
+        authority = (data / "ca.pem").read_text("utf-8")
+    except PermissionError as error:
+        raise errors.Mistake(
+            f"{data} may not be read by this user.",
+            code="no_permission",
+            hint="Run the command as the server's own user, or use `strongroom login URL`.",
+        ) from error
+    except OSError as error:
+        raise errors.Mistake(
+            f"{data} is not the data folder of a server.",
+            code="no_data_folder",
+            hint=f"Make one with `strongroom server init --data {data}`.",
+        ) from error
+    url = environment("SERVER")
+    if not url:
+        try:
+            url = json.loads((data / "server.json").read_text("utf-8"))["url"]
+        except (OSError, ValueError, KeyError) as error:
+            raise errors.Unavailable(
+                f"The server of {data} is not running.",
+                code="server_away",
+                hint=f"Start it with `strongroom server run --data {data}`.",
+            ) from error
+    return Access(url, token, authority)
+
+
+def _saved_access() -> Access | None:
+    """Return what `login` saved, or None."""
+    try:
+        raw = credentials_file().read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise errors.Mistake(f"{credentials_file()} cannot be read: {error.strerror}.") from error
+    try:
+        return msgspec.json.decode(raw, type=Access)
+    except msgspec.DecodeError as error:
+        raise errors.Mistake(
+            f"{credentials_file()} is not what `login` wrote.", hint="Log in again: `strongroom login URL`."
+        ) from error
+
+
+class Client:
+    """A connection to the REST API. Every method raises the error that the server's reply names."""
+
+    def __init__(self, access: Access) -> None:
+        """Prepare; nothing is sent before the first call."""
+        context = ssl.create_default_context(cadata=access.authority_pem)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self.url = access.url.rstrip("/")
+        self._token = access.token
+        self._pool = urllib3.PoolManager(ssl_context=context, timeout=TIMEOUT, retries=urllib3.Retry(2, redirect=0))
+
+    def fetch(self, *path: str | int, **query: str | int | None) -> Any:  # noqa: ANN401  (JSON)
+        """GET the JSON at the path whose parts are given."""
+        return self._call("GET", path, query=query)
+
+    def send(self, *path: str | int, body: dict[str, Any] | None = None, key: str = "") -> Any:  # noqa: ANN401  (JSON)
+        """POST `body` as JSON; `key` makes a repeat harmless."""
+        return self._call("POST", path, body=body or {}, key=key)
+
+    def delete(self, *path: str | int) -> Any:  # noqa: ANN401  (JSON)
+        """DELETE the thing at the path."""
+        return self._call("DELETE", path)
+
+    def fetch_all(self, *path: str | int, **query: str | int | None) -> list[dict[str, Any]]:
+        """GET a list, page by page, and return all its items."""
+        items: list[dict[str, Any]] = []
+        cursor: str | None = None
+        while True:
+            page = self.fetch(*path, **query, cursor=cursor)
+            items += page["items"]
+            cursor = page.get("next")
+            if not cursor:
+                return items
+
+    def _call(
+        self,
+        method: str,
+        path: tuple[str | int, ...],
+        *,
+        query: dict[str, str | int | None] | None = None,
+        body: dict[str, Any] | None = None,
+        key: str = "",
+    ) -> Any:  # noqa: ANN401  (JSON)
+        """Send one request and return its JSON."""
+        url = f"{self.url}/api/v1/" + "/".join(quote(str(part), safe="") for part in path)
+        wanted = {name: value for name, value in (query or {}).items() if value not in (None, "")}
+        if wanted:
+            url += "?" + urlencode(wanted)
+        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
+        if key:
+            headers["Idempotency-Key"] = key
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            reply = self._pool.request(method, url, body=None if body is None else json.dumps(body), headers=headers)
+        except urllib3.exceptions.HTTPError as error:
+            raise errors.Unavailable(
+                f"The server at {self.url} does not answer: {_cause(error)}.",
+                code="server_away",
+                hint="Is it running, and is the address right?",
+            ) from error
+        if reply.status >= FIRST_ERROR:
+            raise _problem(reply.status, reply.data)
+        return json.loads(reply.data) if reply.data else None
+
+
+def _cause(error: Exception) -> str:
+    """Return the innermost cause of an HTTP library's error, in its own words."""
+    reason = getattr(error, "reason", None)
+    return _cause(reason) if isinstance(reason, Exception) else str(error).split(": ", 1)[-1]
+
+
+_FAMILIES: dict[int, type[errors.StrongroomError]] = {
+    400: errors.Mistake,
+    401: errors.Unauthenticated,
+    403: errors.Refused,
+    404: errors.NotFound,
+    409: errors.Conflict,
+    422: errors.Mistake,
+    503: errors.Unavailable,
+}
+
+
+def _problem(status: int, body: bytes) -> errors.StrongroomError:
+    """Return the error that a reply's problem document tells of."""
+    try:
+        problem = json.loads(body)
+        text, code, hint = str(problem["detail"]), str(problem["code"]), str(problem.get("hint", ""))
+    except (ValueError, KeyError, TypeError):
+        text, code, hint = f"The server answered {status}.", "bad_reply", ""
+    return _FAMILIES.get(status, errors.StrongroomError)(text, code=code, hint=hint)

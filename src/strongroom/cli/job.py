@@ -1,0 +1,96 @@
+"""`strongroom job`: what is going on and what happened."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from strongroom.cli.client import Client, find_access
+from strongroom.cli.output import AsJson, moment, print_facts, print_json, print_table, reason, say, size
+from strongroom.cli.wait import print_summary, progress_line
+from strongroom.model.job import JobState
+
+app = typer.Typer(no_args_is_help=True, help="Jobs: backups and restores.")
+
+JobId = Annotated[int, typer.Argument(metavar="ID", help="The job's number.")]
+
+
+@app.command("list")
+def list_jobs(
+    *,
+    backup_set: Annotated[str, typer.Option("--set", help="Only of this set.")] = "",
+    state: Annotated[str, typer.Option(help="Only in this state.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List jobs, newest first."""
+    jobs = Client(find_access()).fetch("jobs", set=backup_set, state=state, limit=limit)["items"]
+    if as_json:
+        print_json(jobs)
+        return
+    print_table(
+        ("id", "type", "set", "state", "requested", "sent", "missed", "reason"),
+        (
+            (
+                job["id"],
+                job["type"],
+                job["set_name"],
+                job["state"],
+                moment(job["requested"]),
+                size((job.get("transfer") or {}).get("bytes_sent")),
+                job["missed_count"] or "",
+                reason(job),
+            )
+            for job in jobs
+        ),
+    )
+
+
+@app.command()
+def show(job: JobId, *, as_json: AsJson = False) -> None:
+    """Show one job: where it stands, or its report."""
+    found = Client(find_access()).fetch("jobs", job)
+    if as_json:
+        print_json(found)
+        return
+    if JobState(found["state"]).is_closed:
+        print_summary(found)
+    else:
+        say(progress_line(found))
+        say(reason(found))
+    print_facts(
+        [
+            ("set", found["set_name"]),
+            ("host", found["host"]),
+            ("trigger", found["trigger"]),
+            ("step", found["step"]),
+            ("read from", f"{found['source']}: {found['source_why']}" if found.get("source") else ""),
+            ("requested", moment(found["requested"])),
+            ("started", moment(found["started"])),
+            ("ended", moment(found["ended"])),
+        ]
+    )
+    for line in found.get("log") or []:
+        say(f"  {line}" if isinstance(line, str) else f"  {moment(line.get('time'))}  {line.get('text', '')}")
+
+
+@app.command()
+def cancel(job: JobId, *, as_json: AsJson = False) -> None:
+    """Cancel a job."""
+    found = Client(find_access()).send("jobs", job, "cancel")
+    if as_json:
+        print_json(found)
+    else:
+        say(f"Job {found['id']}: {found['state']}. {reason(found)}")
+
+
+@app.command()
+def missed(job: JobId, *, as_json: AsJson = False) -> None:
+    """List the files that a job missed, with the reasons."""
+    files = Client(find_access()).fetch_all("jobs", job, "missed", limit=1000)
+    if as_json:
+        print_json(files)
+        return
+    for file in files:
+        say(f"{file['path']}\t{file['text']}" + (f" ({file['detail']})" if file.get("detail") else ""))

@@ -1,0 +1,100 @@
+"""`--wait`: show a job's live progress until it is closed, and turn its end into an exit code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.live import Live
+from rich.text import Text
+
+from strongroom import clock, errors
+from strongroom.cli.output import print_facts, print_json, reason, remark, remarks, say, size
+from strongroom.model.job import JobState
+
+if TYPE_CHECKING:
+    from strongroom.cli.client import Client
+
+POLL_S = 0.25
+PATIENCE_S = 300.0
+
+EXIT_CODES = {JobState.SUCCESSFUL: 0, JobState.SUCCESSFUL_WITH_ERRORS: 1}
+
+
+def finish(client: Client, job: dict[str, Any], *, wait: bool, as_json: bool) -> None:
+    """Print the job just started; with `wait`, follow it to its end and exit with its code.
+
+    Raises:
+        Exit: with `wait`, or when the job ended at once: 0 successful, 1 with errors, 3 all other ends.
+    """
+    if wait:
+        job = _follow(client, job)
+    closed = JobState(job["state"]).is_closed
+    if as_json:
+        print_json(job)
+    elif closed:
+        print_summary(job)
+    else:
+        say(f"Job {job['id']}: {job['state']}. {reason(job)}")
+    if closed:
+        raise typer.Exit(EXIT_CODES.get(JobState(job["state"]), 3))
+
+
+def _follow(client: Client, job: dict[str, Any]) -> dict[str, Any]:
+    """Poll the job until it is closed, drawing one live line on a terminal and a line per change elsewhere."""
+    seen = ""
+    lost_since: float | None = None
+    with Live(Text(""), console=remarks, refresh_per_second=8, transient=True) as live:
+        while not JobState(job["state"]).is_closed:
+            line = progress_line(job)
+            live.update(Text(line))
+            place = f"Job {job['id']}: {job['state']}" + (f", {job['step']}" if job["step"] else "")
+            if not remarks.is_terminal and place != seen:
+                remark(place)
+            seen = place
+            clock.wait_s(POLL_S)
+            try:
+                job = client.fetch("jobs", job["id"])
+                lost_since = None
+            except errors.Unavailable:
+                lost_since = lost_since or clock.monotonic_s()
+                if clock.monotonic_s() - lost_since > PATIENCE_S:
+                    raise
+    return job
+
+
+def progress_line(job: dict[str, Any]) -> str:
+    """Return one line that tells where a job stands."""
+    progress = job.get("progress") or {}
+    parts = [f"Job {job['id']}", str(job["state"]), str(job["step"] or "")]
+    if progress:
+        parts.append(f"{progress['files']} files, {size(progress['bytes'])}, {size(progress['rate_bytes_s'])}/s")
+    estimate = job.get("estimate")
+    if estimate and progress:
+        parts.append(f"of {size(estimate['changed_bytes'])} to read")
+    return " · ".join(part for part in parts if part)
+
+
+def print_summary(job: dict[str, Any]) -> None:
+    """Print how a closed job ended, in a few lines."""
+    estimate, transfer, restore = (job.get(name) or {} for name in ("estimate", "transfer", "restore"))
+    say(f"Job {job['id']}: {job['state']}. {reason(job)}")
+    facts: list[tuple[str, object]] = [("kind", job.get("kind")), ("snapshot", job.get("snapshot_id"))]
+    if estimate:
+        facts.append(
+            (
+                "files",
+                (
+                    f"{estimate['files_scanned']} scanned, {estimate['files_added']} added, "
+                    f"{estimate['files_changed']} changed, {estimate['files_removed']} removed"
+                ),
+            )
+        )
+        facts.append(("source", size(estimate["source_bytes"])))
+    if restore:
+        facts.append(("restored", f"{restore['files_restored']} files, {size(restore['bytes_restored'])}"))
+    if transfer:
+        facts.append(("read, moved", f"{size(transfer['bytes_read'])}, {size(transfer['bytes_sent'])}"))
+    if job.get("missed_count"):
+        facts.append(("missed", f"{job['missed_count']} files; see `strongroom job missed {job['id']}`"))
+    print_facts(facts)
