@@ -16,31 +16,34 @@ struct stretch {
     size_t high;
 };
 
-static struct stretch guess(const uint8_t *ids, size_t count, uint64_t sought) {
+static int is_below(const uint8_t *id, const uint8_t *probe) { return memcmp(id, probe, SR_ID_BYTES) < 0; }
+
+static struct stretch guess(const uint8_t *ids, size_t count, const uint8_t *probe) {
     struct stretch in = {0, count};
-    uint64_t below = 0, above = UINT64_MAX;
+    uint64_t sought = sr_prefix(probe), below = 0, above = UINT64_MAX;
     for (int tries = 0; tries < GUESSES && in.high - in.low > NEAR && above > below; tries++) {
         double share = (double)(sought - below) / (double)(above - below);
         size_t offset = (size_t)(share * (double)(in.high - in.low));
         size_t at = offset < in.high - in.low ? in.low + offset : in.high - 1;
-        uint64_t found = sr_prefix(ids + SR_ID_BYTES * at);
-        if (found == sought) break;
-        if (found < sought) {
+        const uint8_t *id = ids + SR_ID_BYTES * at;
+        uint64_t found = sr_prefix(id);
+        if (found < below || found > above) break; /* the row is out of order */
+        if (is_below(id, probe)) {
             in.low = at + 1;
-            below = found > below ? found : below;
+            below = found;
         } else {
             in.high = at;
-            above = found < above ? found : above;
+            above = found;
         }
     }
     return in;
 }
 
 static uint32_t find(const uint8_t *ids, size_t count, const uint8_t *probe) {
-    struct stretch in = guess(ids, count, sr_prefix(probe));
+    struct stretch in = guess(ids, count, probe);
     while (in.low < in.high) {
         size_t middle = in.low + (in.high - in.low) / 2;
-        if (memcmp(ids + SR_ID_BYTES * middle, probe, SR_ID_BYTES) < 0)
+        if (is_below(ids + SR_ID_BYTES * middle, probe))
             in.low = middle + 1;
         else
             in.high = middle;
