@@ -12,8 +12,8 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
+from strongroom.engine.format.entries import MAX_DEPTH
 from strongroom.engine.format.tree import (
-    MAX_DEPTH,
     Node,
     NodeForm,
     decode_node,

@@ -18,8 +18,9 @@ from strongroom.engine.content.chunking import MINIMUM, Cutter, cut_bytes
 from strongroom.engine.content.runs import RunBuilder
 from strongroom.engine.content.uploads import Batch, Counts, Uploads
 from strongroom.engine.format.block import BlockKind
+from strongroom.engine.format.entries import MAX_ENTRY_IDS
 from strongroom.engine.format.ids import chunk_id
-from strongroom.engine.format.tree import MAX_ENTRY_IDS, MAX_NODE_BYTES, encode_inner, encode_leaf, encode_list
+from strongroom.engine.format.tree import MAX_NODE_BYTES, encode_inner, encode_leaf, encode_list
 from strongroom.errors import Mistake
 from strongroom.model.entry import ChunkId, Entry
 
