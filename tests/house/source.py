@@ -17,13 +17,17 @@ def tracked_files():
     return [path for name in listing.split("\0") if name and (path := ROOT / name).is_file()]
 
 
-def modules():
-    """Give the package's modules, without migrations, which Django writes."""
+def written_here(*suffixes):
+    """Give the package's files of these kinds, without migrations, which Django writes."""
     return [
         path
         for path in tracked_files()
-        if path.is_relative_to(PACKAGE) and path.suffix == ".py" and path.parent.name != "migrations"
+        if path.is_relative_to(PACKAGE) and path.suffix in suffixes and path.parent.name != "migrations"
     ]
+
+
+def modules():
+    return written_here(".py")
 
 
 @cache

@@ -6,7 +6,7 @@ A function's docstring does not count: nobody shall write less of it to keep wit
 import ast
 import warnings
 
-from tests.house.source import PACKAGE, functions, modules, place, tracked_files, tree
+from tests.house.source import functions, modules, place, tree, written_here
 
 MODULE_BUDGET, MODULE_LIMIT = 300, 400
 FUNCTION_BUDGET, FUNCTION_LIMIT = 40, 60
@@ -14,11 +14,7 @@ CODE = (".py", ".pyi", ".pyx", ".c", ".h")
 
 
 def test_no_module_is_longer_than_the_limit():
-    lengths = {
-        place(path): len(path.read_text().splitlines())
-        for path in tracked_files()
-        if path.is_relative_to(PACKAGE) and path.suffix in CODE
-    }
+    lengths = {place(path): len(path.read_text().splitlines()) for path in written_here(*CODE)}
     tell_who_is_over(lengths, MODULE_BUDGET)
     assert over(lengths, MODULE_LIMIT) == {}
 

@@ -5,18 +5,14 @@ A port carries the contract of its methods, so a method that fulfils one need no
 
 import ast
 
-from tests.house.source import PACKAGE, classes, functions, is_public, modules, place, tracked_files, tree
+from tests.house.source import classes, functions, is_public, modules, place, tree, written_here
 
 SAID_ELSEWHERE = ("override", "overload", "setter")
 FRAMEWORK_CLASSES = ("Meta", "Config")
 
 
 def test_every_module_says_what_it_is():
-    silent = [
-        place(path)
-        for path in tracked_files()
-        if path.is_relative_to(PACKAGE) and path.suffix in (".py", ".pyi") and not ast.get_docstring(tree(path))
-    ]
+    silent = [place(path) for path in written_here(".py", ".pyi") if not ast.get_docstring(tree(path))]
     assert silent == []
 
 
