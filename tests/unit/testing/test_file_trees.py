@@ -107,11 +107,23 @@ def test_large_trees_depend_on_their_seed_alone(tmp_path, name):
 
 
 def test_large_trees_are_the_same_in_another_process(tmp_path):
-    code = (
-        "import sys, pathlib, strongroom.testing.file_trees as trees; trees.small_tree(pathlib.Path(sys.argv[1]), 50)"
-    )
+    code = "import sys, pathlib, strongroom.testing.file_trees as t; t.small_tree(pathlib.Path(sys.argv[1]), 50)"
     for side, salt in (("left", "1"), ("right", "2")):
         environment = {**os.environ, "PYTHONHASHSEED": salt}
         subprocess.run([sys.executable, "-c", code, tmp_path / side], check=True, env=environment)
+    found = compare_trees(tmp_path / "left", tmp_path / "right", Comparison(frozenset({"mtime", "atime"})))
+    assert found.differences == []
+
+
+def test_the_office_keeps_to_its_size(tmp_path):
+    made = office_tree(tmp_path / "tree", files=2000, total_bytes=64 * MIB)
+    assert 50 * MIB < made.size_bytes < 76 * MIB
+
+
+@pytest.mark.parametrize(("name", "changed"), [("small", 3), ("vm", 2)])
+def test_one_percent_is_changed(tmp_path, name, changed):
+    for side in ("left", "right"):
+        MAKERS[name](tmp_path / side, 1)
+    assert change_share(tmp_path / "right", 0.01) == changed
     found = compare_trees(tmp_path / "left", tmp_path / "right", Comparison(frozenset({"mtime", "atime"})))
     assert [difference.kind for difference in found.differences] == ["content"] * changed
