@@ -1,0 +1,161 @@
+"""The door: the ASGI application that agents speak to.
+
+Promises: nothing that a peer sends gets more than one reply out of the server, or a traceback; what fails unexpectedly
+is logged and answered with the code `internal`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from strongroom import clock
+from strongroom.errors import Mistake, NotFound, StrongroomError, Unauthenticated
+from strongroom.protocol import version
+from strongroom.protocol.endpoints import PREFIX, Endpoint
+from strongroom.protocol.frames import MAX_PARCEL_BYTES
+from strongroom.server.gateway import verbs
+from strongroom.server.gateway.exchange import Exchange, PeerGone, Receive, Scope, Send
+from strongroom.server.gateway.intake import Intake
+from strongroom.server.gateway.orders import send_orders
+from strongroom.server.gateway.streams import send_frames
+from strongroom.server.hosts.authenticate import require_agent
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from strongroom.server.gateway.threads import Threads
+
+DECODED_FACTOR: Final = 8
+"""A decoded message takes several times its size; room is taken for that."""
+_log = logging.getLogger(__name__)
+
+
+class WrongMethod(Mistake):
+    """All verbs are POST."""
+
+    code = "wrong_method"
+    http_status = 405
+
+
+class Gateway:
+    """The eleven verbs over ASGI.
+
+    Args:
+        facts: threads for what is short: who is it, what is due, what is reported.
+        content: threads for what moves data: parcels, commits, listings, restores.
+        stop: set when the server stops; streams of orders then end.
+    """
+
+    def __init__(self, *, facts: Threads, content: Threads, stop: asyncio.Event) -> None:
+        """Open the gateway; the server process calls it for each request."""
+        self._facts = facts
+        self._content = content
+        self._stop = stop
+        self._intake = Intake()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        exchange = Exchange(scope, receive, send)
+        try:
+            await self._answer(exchange)
+        except PeerGone:
+            _log.debug("%s hung up during %s", exchange.address, exchange.path)
+        except StrongroomError as error:
+            _log.info("%s from %s: %s (%s)", exchange.path, exchange.address, error.text, error.code)
+            await _refuse(exchange, error)
+        except Exception:  # noqa: BLE001 - whatever it is, the peer must not take the server down with it
+            _log.exception("%s from %s failed", exchange.path, exchange.address)
+            await _refuse(exchange, StrongroomError("Something went wrong inside the server.", code="internal"))
+
+    async def _answer(self, exchange: Exchange) -> None:
+        """Let the request through the gates and hand it to its verb."""
+        endpoint = _endpoint(exchange)
+        version.require_supported(exchange.header(version.HEADER))
+        if endpoint in verbs.STRANGERS:
+            await self._stranger(exchange, verbs.STRANGERS[endpoint])
+            return
+        token = _bearer(exchange)
+        host = await self._facts.run(lambda: require_agent(access_token=token, now=clock.now()))
+        if endpoint == Endpoint.ORDERS:
+            await send_orders(exchange, host, self._facts, self._stop)
+        elif endpoint == Endpoint.PUT:
+            await self._parcel(exchange, host.id, host)
+        elif endpoint in verbs.STREAMS:
+            await self._stream(exchange, host.id, host, verbs.STREAMS[endpoint])
+        else:
+            await self._message(exchange, host.id, host, verbs.VERBS[endpoint])
+
+    async def _stranger(self, exchange: Exchange, verb: verbs.Verb) -> None:
+        """Answer one who has not said who it is."""
+        body = await exchange.body(verb.limit)
+        await exchange.reply(
+            await self._facts.run(lambda: verb.do(message=verbs.decode(body, verb.request), now=clock.now()))
+        )
+
+    async def _message(self, exchange: Exchange, host_id: str, host: object, verb: verbs.Verb) -> None:
+        """Answer a message with a message."""
+        size = exchange.require_size(verb.limit)
+        async with self._intake.request(host_id, size * DECODED_FACTOR):
+            body = await exchange.body(verb.limit)
+            threads = self._content if verb.moves_data else self._facts
+            reply = await threads.run(
+                lambda: verb.do(host=host, message=verbs.decode(body, verb.request), now=clock.now())
+            )
+        await exchange.reply(reply)
+
+    async def _parcel(self, exchange: Exchange, host_id: str, host: object) -> None:
+        """Take a parcel of blocks."""
+        async with self._intake.request(host_id, exchange.require_size(MAX_PARCEL_BYTES)):
+            parcel = await exchange.body(MAX_PARCEL_BYTES)
+            reply = await self._content.run(lambda: verbs.PARCELS(host=host, parcel=parcel, now=clock.now()))
+        await exchange.reply(reply)
+
+    async def _stream(self, exchange: Exchange, host_id: str, host: object, verb: verbs.StreamVerb) -> None:
+        """Answer a message with a stream of frames."""
+        size = exchange.require_size(verb.limit)
+        async with self._intake.stream(host_id):
+            async with self._intake.request(host_id, size * DECODED_FACTOR):
+                body = await exchange.body(verb.limit)
+                frames = await self._content.run(
+                    lambda: verb.do(host=host, message=verbs.decode(body, verb.request), now=clock.now())
+                )
+            await send_frames(exchange, frames, self._content)
+
+
+def _endpoint(exchange: Exchange) -> Endpoint:
+    """Return the verb that was asked for.
+
+    Raises:
+        NotFound: there is none of this path.
+        WrongMethod: it was not asked for by POST.
+    """
+    try:
+        endpoint = Endpoint(exchange.path.removeprefix(PREFIX))
+    except ValueError:
+        raise NotFound("The agent protocol has no such verb.", code="no_such_verb") from None
+    if exchange.method != "POST":
+        raise WrongMethod(f"{exchange.method} is not how this verb is asked for.", hint="Use POST.")
+    return endpoint
+
+
+def _bearer(exchange: Exchange) -> str:
+    """Return the access token that came with the request.
+
+    Raises:
+        Unauthenticated: there is none.
+    """
+    scheme, _, token = exchange.header("Authorization").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthenticated("The request carries no access token.", code="no_access_token")
+    return token.strip()
+
+
+async def _refuse(exchange: Exchange, error: StrongroomError) -> None:
+    """Answer with a problem, if that can still be done; a stream that has begun is broken off instead."""
+    if exchange.replied:
+        return
+    try:
+        await exchange.reply_problem(error)
+    except PeerGone:
+        _log.debug("%s hung up before it was answered", exchange.address)

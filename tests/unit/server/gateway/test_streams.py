@@ -1,0 +1,86 @@
+"""Long replies are made in pieces, no faster than the peer takes them, and never look complete when they are not."""
+
+import asyncio
+import threading
+
+import pytest
+
+from strongroom.errors import NotFound
+from strongroom.protocol.frames import decode_frames
+from strongroom.server.gateway import exchange as exchanges
+from strongroom.server.gateway.exchange import PeerGone
+from strongroom.server.gateway.streams import PIECE_BYTES, send_frames
+from tests.unit.server.gateway.peer import Peer
+
+
+class ThreadEach:
+    async def run(self, work):
+        return await asyncio.to_thread(work)
+
+
+def stream(peer, frames):
+    asyncio.run(send_frames(peer.exchange(), iter(frames), ThreadEach()))
+
+
+def test_all_frames_arrive_in_order():
+    frames = [bytes([n]) * (n * 1000) for n in range(200)]
+    peer = Peer()
+    stream(peer, frames)
+    assert peer.status == 200
+    assert [bytes(frame) for frame in decode_frames(peer.body)] == frames
+    assert peer.is_complete
+    assert len(peer.sent) > 10
+
+
+def test_an_empty_stream_is_complete():
+    peer = Peer()
+    stream(peer, [])
+    assert (peer.status, peer.body, peer.is_complete) == (200, b"", True)
+
+
+def test_an_empty_frame_does_not_end_a_stream():
+    peer = Peer()
+    stream(peer, [b"", b"x"])
+    assert [bytes(frame) for frame in decode_frames(peer.body)] == [b"", b"x"]
+
+
+def test_an_error_before_the_first_piece_can_still_be_answered():
+    def failing():
+        raise NotFound("There is none.")
+        yield b""
+
+    peer = Peer()
+    with pytest.raises(NotFound):
+        stream(peer, failing())
+    assert peer.sent == []
+
+
+def test_an_error_in_the_middle_breaks_the_stream_off():
+    def failing():
+        yield bytes(PIECE_BYTES)
+        raise NotFound("It is gone.")
+
+    peer = Peer()
+    with pytest.raises(NotFound):
+        stream(peer, failing())
+    assert peer.status == 200
+    assert not peer.is_complete
+
+
+def test_a_peer_that_takes_nothing_holds_two_pieces_and_no_thread(monkeypatch):
+    monkeypatch.setattr(exchanges, "SILENCE_S", 0.2)
+    made = []
+    closed = []
+
+    def frames():
+        try:
+            while True:
+                made.append(threading.current_thread())
+                yield bytes(PIECE_BYTES)
+        finally:
+            closed.append(True)
+
+    with pytest.raises(PeerGone):
+        asyncio.run(send_frames(Peer(takes=False).exchange(), frames(), ThreadEach()))
+    assert len(made) <= 2
+    assert closed == [True]
