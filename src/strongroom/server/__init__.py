@@ -23,24 +23,30 @@ For the people-facing rooms (api, console):
     upkeep.check      check_vault(read_data, by, now, progress) -> dict; vault_stats() -> dict
     views.*           host(s), backup_set(s), job(s), missed_files, snapshot(s), audit: plain data, JSON names
 
-For the gateway:
+For the gateway (`message` is the verb's request of `protocol.messages`; the value is its reply):
 
-    hosts.activate      activate(message, now) -> Activated
-    hosts.authenticate  authenticate(message, now) -> Authenticated; require_agent(access_token, now) -> Host
-    hosts.presence      connect / disconnect / heard_from / is_running / notify (called for you by orders)
-    orders              welcome_agent(host, hello, wake, now) -> Link; orders_for(link, now) -> list[Order];
-                        farewell_agent(link, now). `wake` is called from any thread when orders_for should be asked again.
-    backup.receive      open_session(host, message, now) -> SessionOpened; ask_missing(host, message, now) -> MissingReply;
-                        receive_parcel(host, parcel, now) -> PutReply; checkpoint(host, message, now) -> Committed;
-                        commit(host, message, now) -> Committed; base_listing(host, message, now) -> Iterator[ListedFolder]
-    restore.fetch       listing(host, message, now) -> Iterator[ListedFolder]; blocks(host, message, now) -> Iterator[bytes]
+    hosts.activate      activate(message, now, address="") -> Activated
+    hosts.authenticate  authenticate(message, now) -> Authenticated
+                        require_agent(access_token, now) -> Host, with each request
+    orders              welcome_agent(host, hello, wake, now) -> Link
+                        orders_for(link, now) -> list[Order], when woken and with each heartbeat
+                        farewell_agent(link, now)
+                        `wake` is called from any thread: pass it on. Then ask hosts.presence.is_current(link);
+                        a stream whose link is not current (replaced, revoked) must end.
+    backup.receive      open_session(host, message, now) -> SessionOpened
+                        ask_missing(host, message, now) -> MissingReply
+                        receive_parcel(host, parcel, now) -> PutReply
+                        checkpoint(host, message, now) -> Committed; commit(host, message, now) -> Committed
+                        base_listing(host, message, now) -> Iterator[bytes], the bodies of frames
+    restore.fetch       fetch(host, message, now) -> Iterator[bytes], the bodies of frames
     backup.report       take_report(host, message, now) -> ReportReply
 
 For the program (app, cli):
 
-    setup.init          init_server(folder, password=None, names=(), now) -> Initialised
-    setup.authority     renew_server_certificate(folder, names, now) -> bool
+    setup.init          init_server(DataFolder(path), now=, password=None, names=()) -> Initialised
+    setup.authority     renew_server_certificate(folder, names, now) -> bool, at each start
     premises            open_premises(folder) -> Premises; premises() -> Premises; close_premises()
-    backup.abort        abort_after_server_start(now)
-    schedule.duties     run_duties(stop: threading.Event, holder)   in a thread of its own
+    backup.abort        abort_after_server_start(now), once after opening
+    schedule.duties     run_duties(stop: threading.Event, holder: str), in a thread of its own
+    catalog.connection  catalog_thread(), the context for every other thread that calls verbs and then ends
 """

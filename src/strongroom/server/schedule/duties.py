@@ -1,0 +1,58 @@
+"""The server's duties by the clock: running jobs that went silent, and waiting jobs whose window ended.
+
+One thread runs them, under a lease row. A duty that fails is logged and tried again at the next round.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from django.db import Error
+
+from strongroom import clock
+from strongroom.errors import StrongroomError
+from strongroom.server.backup.abort import abort_lost_jobs
+from strongroom.server.backup.waiting import close_waiting_jobs
+from strongroom.server.catalog.connection import catalog_thread
+from strongroom.server.schedule.lease import drop_lease, take_lease
+
+if TYPE_CHECKING:
+    import threading
+    from datetime import datetime
+
+PERIOD_S: Final = 2.0
+_LEASE = timedelta(seconds=30)
+_RENEWED_EVERY_S: Final = 10.0
+_NAME: Final = "duties"
+
+_log = logging.getLogger(__name__)
+
+
+def run_duties(*, stop: threading.Event, holder: str, period_s: float = PERIOD_S) -> None:
+    """Do the duties every few seconds until `stop` is set. Blocks; give it a thread of its own.
+
+    Args:
+        holder: names this process in the lease.
+    """
+    renew_at = 0.0
+    with catalog_thread():
+        while not stop.wait(period_s):
+            try:
+                if clock.monotonic_s() >= renew_at:
+                    if not take_lease(name=_NAME, holder=holder, length=_LEASE, now=clock.now()):
+                        continue
+                    renew_at = clock.monotonic_s() + _RENEWED_EVERY_S
+                do_duties(now=clock.now())
+            except (StrongroomError, Error, OSError):
+                _log.exception("A duty failed; it is tried again")
+        drop_lease(name=_NAME, holder=holder)
+
+
+def do_duties(*, now: datetime) -> None:
+    """Do each duty once."""
+    for job in abort_lost_jobs(now=now):
+        _log.warning("Job %s was given up: %s", job.id, job.reason_text)
+    for job in close_waiting_jobs(now=now):
+        _log.info("Job %s was closed: %s", job.id, job.reason_text)

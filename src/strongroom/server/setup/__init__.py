@@ -1,0 +1,1 @@
+"""Making a server: its data folder, keys, certificates, catalog, vault and first administrator."""

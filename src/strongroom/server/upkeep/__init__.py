@@ -1,0 +1,1 @@
+"""Upkeep: looking after what is stored."""
