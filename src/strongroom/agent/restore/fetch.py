@@ -1,0 +1,103 @@
+"""Getting chunks: asked for in batches, ahead of the writer, verified before anyone sees them.
+
+Promises: what is handed out has the id that was asked for. A chunk that the server does not have, or has damaged, is
+simply absent from the answer, after everything else was tried: it costs the files that need it, not the job.
+Memory is bounded by the batches in flight.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from strongroom.engine.format.block import decode_block, verify_block
+from strongroom.errors import Damaged
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Sequence
+
+    from strongroom.agent.restore.ports import Source
+    from strongroom.agent.restore.steps import Batch
+    from strongroom.model.entry import ChunkId
+
+AHEAD: Final = 3
+_FETCHERS: Final = 2
+
+Chunks: TypeAlias = dict["ChunkId", memoryview]
+
+
+class Fetcher:
+    """Fetches and verifies the chunks of one restore."""
+
+    def __init__(self, source: Source, key_ids: bytes) -> None:
+        """Use a source, and the key that ids are made with."""
+        self._source = source
+        self._key_ids = key_ids
+        self.bytes_received = 0
+
+    def fetch(self, ids: Sequence[ChunkId]) -> Chunks:
+        """Return the chunks that could be had.
+
+        Raises:
+            Refused, Unavailable: nothing can be had at all.
+        """
+        wanted = dict.fromkeys(ids)
+        chunks: Chunks = {}
+        self._fetch(list(wanted), chunks)
+        lost = [one for one in wanted if one not in chunks]
+        if lost:
+            # The server leaves out what it cannot read. Ask once more, each for itself, before a file is given up.
+            for one in lost:
+                self._fetch([one], chunks)
+        return chunks
+
+    def _fetch(self, ids: Sequence[ChunkId], chunks: Chunks) -> None:
+        """Fetch into `chunks`; when the server fails over a batch, find the chunk that it fails over by halving."""
+        if not ids:
+            return
+        try:
+            self._take(ids, chunks)
+        except Damaged:
+            still = [one for one in ids if one not in chunks]
+            if len(still) > 1:
+                middle = len(still) // 2
+                self._fetch(still[:middle], chunks)
+                self._fetch(still[middle:], chunks)
+
+    def _take(self, ids: Sequence[ChunkId], chunks: Chunks) -> None:
+        """Ask once, and keep what is asked for of what comes."""
+        wanted = set(ids)
+        for encoded in self._source.blocks(ids):
+            self.bytes_received += len(encoded)
+            try:
+                block = decode_block(encoded)
+                plain = memoryview(verify_block(block, self._key_ids))
+            except Damaged:
+                continue
+            start = 0
+            for one, size in zip(block.ids, block.sizes, strict=True):
+                if one in wanted:
+                    chunks[one] = plain[start : start + size]
+                start += size
+
+
+def fetched(batches: Iterable[Batch], fetcher: Fetcher) -> Generator[tuple[Batch, Chunks], None, None]:
+    """Yield each batch with its chunks, while the next ones are on their way."""
+    under_way: deque[tuple[Batch, Future[Chunks] | None]] = deque()
+    pool = ThreadPoolExecutor(_FETCHERS, thread_name_prefix="fetch")
+    try:
+        for batch in batches:
+            under_way.append((batch, pool.submit(fetcher.fetch, batch.ids) if batch.ids else None))
+            if len(under_way) > AHEAD:
+                yield _wait(under_way.popleft())
+        while under_way:
+            yield _wait(under_way.popleft())
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _wait(next_one: tuple[Batch, Future[Chunks] | None]) -> tuple[Batch, Chunks]:
+    """Return a batch when its chunks are there."""
+    batch, future = next_one
+    return batch, future.result() if future else {}

@@ -1,0 +1,275 @@
+"""Step PLACE: write what was planned.
+
+Promises: a final name appears in one step and only with the whole, verified content under it, its owner, mode and times
+set. What fails is listed and leaves nothing behind; one file's trouble never stops the others. A full disk stops all.
+Nothing is flushed file by file: `flush` does it once for each file system, at the end.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING, Final
+
+from strongroom import clock
+from strongroom.agent.platform import linux_place as system
+from strongroom.agent.restore.aside import move_aside
+from strongroom.agent.restore.content import content_of
+from strongroom.agent.restore.folders import Folder, Folders
+from strongroom.agent.restore.judge import Verdict
+from strongroom.agent.restore.steps import Finish, HardLink, HardLinkGroup, Piece, Refresh, Relock, Special, group_of
+from strongroom.agent.restore.writing import Writing
+from strongroom.errors import Damaged, StrongroomError
+from strongroom.model.entry import EntryType
+from strongroom.model.missed import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from strongroom.agent.restore.aim import Parts
+    from strongroom.agent.restore.fetch import Fetcher
+    from strongroom.agent.restore.steps import Batch, Step
+    from strongroom.agent.restore.tally import Tally
+    from strongroom.model.entry import ChunkId, Entry
+
+_SHOW_EVERY: Final = 256
+_PIECE_IDS: Final = 4
+_DEVICES: Final = (EntryType.CHAR_DEVICE, EntryType.BLOCK_DEVICE)
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class TargetFull(StrongroomError):
+    """The disk that is restored to is full, or the quota is used up."""
+
+    code = "target_full"
+
+
+class Placer:
+    """Carries out the steps, one after the other, in one thread."""
+
+    def __init__(self, target: int, job_id: int, kept_label: bytes, tally: Tally, fetcher: Fetcher) -> None:
+        """Place below the opened target."""
+        self._folders = Folders(target, self._open)
+        self._other_folders = Folders(target, self._open)
+        self._temporary = b".strongroom-restore-%d" % job_id
+        self._kept_label = kept_label
+        self._tally = tally
+        self._fetcher = fetcher
+        self._now_ns = clock.now_ns()
+        self._writing: Writing | None = None
+        self._groups: dict[HardLinkGroup, tuple[Parts, bytes]] = {}
+        self._flushable = {os.fstat(target).st_dev: os.dup(target)}
+
+    def place(self, batches: Iterable[tuple[Batch, Mapping[ChunkId, memoryview]]]) -> None:
+        """Carry out all batches.
+
+        Raises:
+            TargetFull: there is no room for more.
+        """
+        try:
+            for batch, chunks in batches:
+                for number, step in enumerate(batch.steps):
+                    if number % _SHOW_EVERY == 0:
+                        self._tally.show(step.parts)
+                    self._carry_out(step, chunks)
+        finally:
+            if self._writing is not None:
+                self._writing.give_up()
+
+    def flush(self) -> None:
+        """Wait until all that was written is on disk."""
+        for handle in self._flushable.values():
+            system.flush(handle)
+
+    def close(self) -> None:
+        """Close all folders."""
+        self._folders.close()
+        self._other_folders.close()
+        for handle in self._flushable.values():
+            os.close(handle)
+        self._flushable.clear()
+
+    def _carry_out(self, step: Step, chunks: Mapping[ChunkId, memoryview]) -> None:
+        """Carry out one step; its failure becomes a line in the list."""
+        try:
+            match step:
+                case Piece():
+                    self._piece(step, chunks)
+                case Finish():
+                    self._finish(step)
+                case Special():
+                    self._special(step)
+                case HardLink():
+                    self._hard_link(step)
+                case Refresh():
+                    self._refresh(step)
+                case Relock():
+                    os.fchmod(self._folders.enter(step.parts).handle, step.mode)
+        except Damaged as error:
+            self._fail(step, Reason.READ_ERROR, error.text)
+        except OSError as error:
+            if error.errno in _FULL:
+                raise TargetFull(
+                    f"There is no room for more: {error.strerror}.", hint="Make room and restore again."
+                ) from error
+            self._fail(step, *_reason(step, error))
+
+    def _fail(self, step: Step, reason: Reason, detail: str) -> None:
+        """List what a step was for; its temporary file goes."""
+        if self._writing is not None:
+            self._writing.give_up()
+            self._writing = None
+        if isinstance(step, Relock):
+            self._tally.list(step.parts, Reason.METADATA, detail)
+        elif isinstance(step, Finish):
+            self._tally.list((*step.parts, step.entry.name), reason, detail)
+        else:
+            self._tally.fail((*step.parts, step.entry.name), reason, detail)
+
+    def _piece(self, piece: Piece, chunks: Mapping[ChunkId, memoryview]) -> None:
+        """Write a file, or a part of it."""
+        entry = piece.entry
+        if piece.first:
+            self._writing = self._begin(self._folders.enter(piece.parts), entry)
+        writing = self._writing
+        if writing is None:
+            return  # an earlier piece failed
+        for one in piece.ids:
+            data = chunks.get(one)
+            if data is None:
+                raise Damaged("A chunk of it is damaged or missing in the vault.")
+            writing.write(data)
+        if piece.lost:
+            raise Damaged(piece.lost)
+        if piece.last:
+            troubles = writing.finish(entry, self._now_ns)
+            self._publish(writing.folder, writing.temporary, entry, piece.verdict)
+            self._writing = None
+            self._tally.bytes_restored += writing.written
+            self._restored(piece.parts, entry, troubles)
+
+    def _begin(self, folder: Folder, entry: Entry) -> Writing:
+        """Make a temporary file; one that a crash left behind under that name does not matter."""
+        try:
+            return Writing(folder, self._temporary, entry)
+        except FileExistsError:
+            self._temporary += b"+"
+            return Writing(folder, self._temporary, entry)
+
+    def _publish(self, folder: Folder, temporary: bytes, entry: Entry, verdict: Verdict) -> None:
+        """Give a finished thing its final name."""
+        if verdict is Verdict.REPLACE:
+            system.replace(folder.handle, temporary, entry.name)
+            return
+        if verdict is Verdict.ASIDE:
+            move_aside(folder.handle, entry.name, self._kept_label)
+        system.rename_new(folder.handle, temporary, entry.name)
+
+    def _restored(self, parts: Parts, entry: Entry, troubles: list[str]) -> None:
+        """Count an entry, and list what of it could not be set."""
+        self._tally.restored += 1
+        if entry.stat.nlink > 1 and (group := group_of(entry)) is not None:
+            self._groups[group] = (parts, entry.name)
+        if troubles:
+            self._tally.list((*parts, entry.name), Reason.METADATA, "; ".join(troubles))
+
+    def _special(self, step: Special) -> None:
+        """Make a link, FIFO, socket or device node."""
+        folder = self._folders.enter(step.parts)
+        system.make_special(folder.handle, self._temporary, step.entry)
+        try:
+            troubles = self._set_held(folder, self._temporary, step.entry, shed=folder.gives_acl)
+            self._publish(folder, self._temporary, step.entry, step.verdict)
+        except OSError:
+            system.remove(folder.handle, self._temporary)
+            raise
+        self._restored(step.parts, step.entry, troubles)
+
+    def _set_held(self, folder: Folder, name: bytes, entry: Entry, *, shed: bool) -> list[str]:
+        """Set the metadata of something that is not opened."""
+        handle = system.hold(folder.handle, name)
+        try:
+            return system.set_metadata(system.held_path(handle), entry, self._now_ns, shed=shed)
+        finally:
+            os.close(handle)
+
+    def _hard_link(self, step: HardLink) -> None:
+        """Link to the name that was restored first; make a file of its own when there is none."""
+        first = self._groups.get(group_of(step.entry) or (0, 0))
+        if first is None:
+            self._alone(step)
+            return
+        folder = self._folders.enter(step.parts)
+        beside = self._other_folders.enter(first[0])
+        try:
+            if step.verdict is Verdict.NEW:
+                system.make_link(beside.handle, first[1], folder.handle, step.entry.name)
+            else:
+                system.make_link(beside.handle, first[1], folder.handle, self._temporary)
+                self._publish(folder, self._temporary, step.entry, step.verdict)
+        except OSError as error:
+            self._alone(step)
+            detail = f"not a hard link: {system.reason_of(error)}"
+            self._tally.list((*step.parts, step.entry.name), Reason.METADATA, detail)
+        else:
+            self._tally.restored += 1
+        finally:
+            # Renaming one name of a file over another of the same file does nothing, and leaves both.
+            system.remove(folder.handle, self._temporary)
+
+    def _alone(self, step: HardLink) -> None:
+        """Restore one name of a hard-link group as a file of its own."""
+        entry, parts = step.entry, step.parts
+        if entry.stat.type != EntryType.FILE:
+            self._special(Special(parts, entry, step.verdict))
+            return
+        ids = [one for one, _ in content_of(entry, self._fetcher)]
+        for start in range(0, len(ids) or 1, _PIECE_IDS):
+            some = tuple(ids[start : start + _PIECE_IDS])
+            last = start + _PIECE_IDS >= len(ids)
+            self._piece(Piece(parts, entry, step.verdict, some, start == 0, last), self._fetcher.fetch(some))
+
+    def _refresh(self, step: Refresh) -> None:
+        """Set the metadata of a file whose content is right."""
+        folder = self._folders.enter(step.parts)
+        troubles = self._set_held(folder, step.entry.name, step.entry, shed=True)
+        self._tally.unchanged += 1
+        if troubles:
+            self._tally.list((*step.parts, step.entry.name), Reason.METADATA, "; ".join(troubles))
+
+    def _finish(self, step: Finish) -> None:
+        """Set the metadata of a folder."""
+        folder = self._folders.enter(step.parts)
+        try:
+            handle = system.open_folder(folder.handle, step.entry.name)
+        except FileNotFoundError:
+            system.make_folder(folder.handle, step.entry.name)
+            handle = system.open_folder(folder.handle, step.entry.name)
+        try:
+            troubles = system.set_metadata(handle, step.entry, self._now_ns, shed=True)
+        finally:
+            os.close(handle)
+        if troubles:
+            self._tally.list((*step.parts, step.entry.name), Reason.METADATA, "; ".join(troubles))
+
+    def _open(self, parent: Folder, name: bytes) -> Folder:
+        """Step down into a folder; remember one folder of each file system, to flush it."""
+        handle = system.open_folder(parent.handle, name)
+        device = os.fstat(handle).st_dev
+        if device not in self._flushable:
+            self._flushable[device] = os.dup(handle)
+        return Folder(name, handle, gives_acl=system.has_default_acl(handle))
+
+
+def _reason(step: Step, error: OSError) -> tuple[Reason, str]:
+    """Return what the list says of a system error."""
+    word = system.reason_of(error)
+    if error.errno == errno.EPERM and isinstance(step, Special) and step.entry.stat.type in _DEVICES:
+        return Reason.UNSUPPORTED, f"only root can make device nodes ({word})"
+    if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
+        return Reason.WRITE_ERROR, f"a folder that is not empty, or something new, is in the way ({word})"
+    if error.errno in {errno.ELOOP, errno.ENOTDIR}:
+        return Reason.OUTSIDE_TARGET, f"a folder above it was replaced ({word})"
+    if isinstance(error, PermissionError):
+        return Reason.ACCESS_DENIED, word
+    return Reason.WRITE_ERROR, word

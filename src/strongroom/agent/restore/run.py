@@ -1,0 +1,105 @@
+"""A restore, from the order to the report."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+from strongroom import clock
+from strongroom.agent.platform import linux_place as system
+from strongroom.agent.restore.aim import Aim
+from strongroom.agent.restore.aside import kept_label
+from strongroom.agent.restore.fetch import Fetcher, fetched
+from strongroom.agent.restore.place import Placer
+from strongroom.agent.restore.plan import Planner, Rules
+from strongroom.agent.restore.spool import spool_listing
+from strongroom.agent.restore.tally import Tally
+from strongroom.errors import Mistake, Unavailable
+from strongroom.model.job import JobState, ReasonCode
+from strongroom.model.paths import escape_path
+from strongroom.model.report import JobReport, Transfer
+from strongroom.model.steps import RestoreStep
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from strongroom.agent.restore.ports import Events, Source
+    from strongroom.protocol.messages import RestoreOrder
+
+
+def run_restore(order: RestoreOrder, source: Source, spool: Path, events: Events) -> JobReport:
+    """Carry out a restore and return its report.
+
+    Args:
+        spool: the agent's folder for files that end with the job.
+
+    Raises:
+        Mistake: the order cannot be carried out as it is.
+        Refused, Unavailable: the server gives nothing (any more).
+        TargetFull: the disk is full.
+    """
+    began = clock.monotonic_s()
+    events.step(RestoreStep.PLAN)
+    aim = Aim(order.paths, order.target)
+    tally = Tally(aim, events)
+    fetcher = Fetcher(source, order.key_ids)
+    label = kept_label(clock.now())
+    with spool_listing(source.listing(), spool, events) as listing, _opened(aim) as target:
+        tally.files_total, tally.bytes_total = listing.files, listing.size_bytes
+        events.step(RestoreStep.PLACE)
+        planner = Planner(aim, target, Rules(order.conflict, order.key_ids, label), tally, fetcher)
+        with closing(Placer(target, order.job_id, label, tally, fetcher)) as placer:
+            with closing(fetched(planner.batches(listing), fetcher)) as batches:
+                placer.place(batches)
+            _flush(placer, aim)
+    events.step(RestoreStep.REPORT)
+    tally.tell()
+    return _report(
+        tally,
+        Transfer(
+            duration_s=clock.monotonic_s() - began,
+            bytes_read=tally.bytes_restored,
+            bytes_sent=fetcher.bytes_received,
+        ),
+    )
+
+
+@contextmanager
+def _opened(aim: Aim) -> Iterator[int]:
+    """Open the folder that is restored into."""
+    try:
+        target = system.open_target(aim.target)
+    except OSError as error:
+        raise Mistake(
+            f"The folder {escape_path(aim.target)} cannot be used: {error.strerror}.", code="bad_target"
+        ) from error
+    try:
+        yield target
+    finally:
+        os.close(target)
+
+
+def _flush(placer: Placer, aim: Aim) -> None:
+    """Make all that was restored durable."""
+    try:
+        placer.flush()
+    except OSError as error:
+        raise Unavailable(
+            f"What was restored to {escape_path(aim.target)} could not be written to disk: {error.strerror}.",
+            code="flush_failed",
+        ) from error
+
+
+def _report(tally: Tally, transfer: Transfer) -> JobReport:
+    """Say how it ended."""
+    missed = tally.missed_count
+    return JobReport(
+        state=JobState.SUCCESSFUL_WITH_ERRORS if missed or tally.failed else JobState.SUCCESSFUL,
+        reason=ReasonCode.COMPLETED_WITH_MISSED if missed or tally.failed else ReasonCode.COMPLETED,
+        step=RestoreStep.REPORT,
+        transfer=transfer,
+        restore=tally.result(),
+        missed_count=missed,
+    )

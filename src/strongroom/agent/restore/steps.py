@@ -1,0 +1,94 @@
+"""What a restore is going to do, one step a value, in the order in which it is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from strongroom.agent.restore.aim import Parts
+    from strongroom.agent.restore.judge import Verdict
+    from strongroom.model.entry import ChunkId, Entry
+
+HardLinkGroup: TypeAlias = tuple[int, int]
+"""Device and inode: the names that share them are one file."""
+
+
+@dataclass(slots=True)
+class Piece:
+    """Write a file, or a part of one that is too large for one batch.
+
+    Args:
+        parts: the folder it lies in, below the target.
+        ids: the chunks of this piece, in order.
+        first, last: whether the file begins and ends with it.
+        lost: why the file's list of chunks could not be read to its end; empty when it could.
+    """
+
+    parts: Parts
+    entry: Entry
+    verdict: Verdict
+    ids: tuple[ChunkId, ...]
+    first: bool = True
+    last: bool = True
+    lost: str = ""
+
+
+@dataclass(slots=True)
+class Special:
+    """Make a symbolic link, FIFO, socket or device node."""
+
+    parts: Parts
+    entry: Entry
+    verdict: Verdict
+
+
+@dataclass(slots=True)
+class HardLink:
+    """Give one more name to a file that an earlier step has written."""
+
+    parts: Parts
+    entry: Entry
+    verdict: Verdict
+
+
+@dataclass(slots=True)
+class Refresh:
+    """Set the metadata of a file whose content is right already."""
+
+    parts: Parts
+    entry: Entry
+
+
+@dataclass(slots=True)
+class Finish:
+    """Set the metadata of a folder; all that is in it is done."""
+
+    parts: Parts
+    entry: Entry
+
+
+@dataclass(slots=True)
+class Relock:
+    """Give a folder its mode back that was opened up to write into it."""
+
+    parts: Parts
+    mode: int
+
+
+Step: TypeAlias = Piece | Special | HardLink | Refresh | Finish | Relock
+
+
+@dataclass(slots=True)
+class Batch:
+    """Steps whose content is fetched at once."""
+
+    steps: list[Step] = field(default_factory=list)
+    ids: list[ChunkId] = field(default_factory=list)
+    bytes: int = 0
+
+
+def group_of(entry: Entry) -> HardLinkGroup | None:
+    """Return the entry's hard-link group; None when it has but one name."""
+    seen = entry.stat
+    return (seen.device, seen.inode) if seen.nlink > 1 else None

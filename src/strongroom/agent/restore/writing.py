@@ -1,0 +1,78 @@
+"""A file while it is written under its temporary name."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from strongroom.agent.platform import linux_place as system
+from strongroom.errors import Damaged
+
+if TYPE_CHECKING:
+    from strongroom.agent.restore.folders import Folder
+    from strongroom.model.entry import Entry
+
+
+class Writing:
+    """An opened temporary file; `finish` closes it, `give_up` removes it too."""
+
+    def __init__(self, folder: Folder, temporary: bytes, entry: Entry) -> None:
+        """Make the temporary file.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        self.folder = folder
+        self.temporary = temporary
+        self.written = 0
+        self._extents = list(reversed(entry.extents)) if entry.extents is not None else None
+        self._handle = system.new_file(folder.handle, temporary)
+
+    def write(self, data: memoryview) -> None:
+        """Write the next bytes of the content, where they belong.
+
+        Raises:
+            OSError: they cannot be written.
+            Damaged: a sparse file has more content than ranges for it.
+        """
+        self.written += len(data)
+        if self._extents is None:
+            system.write_all(self._handle, data)
+            return
+        while data:
+            if not self._extents:
+                raise _misfit()
+            offset, length = self._extents.pop()
+            taken = min(length, len(data))
+            os.lseek(self._handle, offset, os.SEEK_SET)
+            system.write_all(self._handle, data[:taken])
+            data = data[taken:]
+            if taken < length:
+                self._extents.append((offset + taken, length - taken))
+
+    def finish(self, entry: Entry, now_ns: int) -> list[str]:
+        """Set size and metadata and close the file; return what could not be set.
+
+        Raises:
+            OSError: it cannot be closed in order.
+            Damaged: a sparse file has less content than ranges for it.
+        """
+        if self._extents is not None:
+            if self._extents:
+                raise _misfit()
+            os.ftruncate(self._handle, entry.stat.size)
+        troubles = system.set_metadata(self._handle, entry, now_ns, shed=self.folder.gives_acl)
+        handle, self._handle = self._handle, -1
+        os.close(handle)
+        return troubles
+
+    def give_up(self) -> None:
+        """Close and remove the temporary file."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+        system.remove(self.folder.handle, self.temporary)
+
+
+def _misfit() -> Damaged:
+    return Damaged("The content of a sparse file does not fit the ranges that it should fill.", code="bad_extents")
