@@ -1,8 +1,8 @@
 """The ledger: the few facts of the vault that need transactions, as a port.
 
 Why: packs, sessions and snapshots must change together with the catalog's jobs, in one transaction, and the engine must
-not know SQL. The server's catalog implements this port in its database, `strongroom.testing.memory_ledger` in memory; one
-conformance suite runs on both.
+not know SQL. The server's catalog implements this port in its database, `strongroom.testing.memory_ledger` in memory;
+one conformance suite runs on both.
 
 The contract, for every implementation:
 - All methods are safe to call from several threads. What a method changes is durable when it returns, or, inside

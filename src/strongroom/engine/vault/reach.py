@@ -1,0 +1,128 @@
+"""Reach: the walk over a tree that gives the bitmap of what it refers to, and with it the proof of a commit.
+
+Why: a snapshot may exist only if each chunk below its root is stored, alive and its set's to refer to; the same walk
+that finds this out yields the bitmap for everything that comes later (ADR 3).
+How: breadth first, level by level, in the order in which the nodes lie in packs, with look-ups in large batches.
+Promises: data and tree references are walked apart, so a node that is also somebody's data is still walked as a node.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pyroaring import BitMap64
+
+from strongroom.engine.format.ids import ID_BYTES, chunk_id
+from strongroom.engine.format.tree import node_refs
+from strongroom.engine.vault.index import ABSENT
+from strongroom.errors import Conflict, Damaged
+
+if TYPE_CHECKING:
+    from array import array
+    from collections.abc import Iterable
+
+    from strongroom.engine.vault.index import Index
+    from strongroom.engine.vault.packfiles import PackFiles
+
+_BATCH_BYTES: Final = ID_BYTES << 16
+
+
+class Walker:
+    """What a walk needs: the index, the packs, and the key of chunk ids."""
+
+    def __init__(self, index: Index, files: PackFiles, key_ids: bytes) -> None:
+        """Take what `reach` reads from."""
+        self._index = index
+        self._files = files
+        self._key_ids = key_ids
+
+    def reach(self, roots: Iterable[bytes], allowed: BitMap64 | None) -> BitMap64:
+        """Return the ordinals of the root nodes and of everything below them.
+
+        Args:
+            roots: ids of tree nodes.
+            allowed: what the tree may refer to. None asks for no proof but for what there is: chunks in BAD packs are
+                taken along, and what cannot be followed is left out.
+
+        Raises:
+            Conflict: a chunk is not stored or not allowed (code `incomplete_tree`); it does not say which of the two.
+            Damaged: a stored node cannot be read, or is no node.
+        """
+        nodes, data = BitMap64(), BitMap64()
+        level = self._new_nodes(b"".join(roots), nodes, allowed)
+        while level:
+            tree_ids, data_ids = bytearray(), bytearray()
+            below: dict[int, bytes] = {}
+            for ordinal in sorted(level):
+                tree, content = self._references(ordinal, level[ordinal], must_be_whole=allowed is not None)
+                tree_ids += tree
+                data_ids += content
+                if len(data_ids) >= _BATCH_BYTES:
+                    data |= self.find(bytes(data_ids), allowed)
+                    data_ids.clear()
+                if len(tree_ids) >= _BATCH_BYTES:
+                    below |= self._new_nodes(bytes(tree_ids), nodes, allowed)
+                    tree_ids.clear()
+            data |= self.find(bytes(data_ids), allowed)
+            level = below | self._new_nodes(bytes(tree_ids), nodes, allowed)
+        return nodes | data
+
+    def find(self, packed: bytes, allowed: BitMap64 | None) -> BitMap64:
+        """Return the ordinals of packed ids; see `reach`."""
+        found = BitMap64(self._ordinals(packed, allowed))
+        found.discard(ABSENT)
+        return found
+
+    def chunk(self, ordinal: int, chunk: bytes) -> memoryview:
+        """Return a chunk's plain bytes, verified by its id.
+
+        Raises:
+            Damaged: the bytes cannot be had, or have another id.
+        """
+        pack, block, offset, size = self._index.place(ordinal)
+        plain = memoryview(self._files.plain(pack, block))[offset : offset + size]
+        if chunk_id(self._key_ids, plain) != chunk:
+            raise Damaged(f"The chunk {chunk.hex()} is not where the index says.", code="bad_index")
+        return plain
+
+    def _references(self, ordinal: int, chunk: bytes, *, must_be_whole: bool) -> tuple[bytes, bytes]:
+        try:
+            return node_refs(self.chunk(ordinal, chunk))
+        except Damaged:
+            if must_be_whole:
+                raise
+            return b"", b""
+
+    def _new_nodes(self, packed: bytes, nodes: BitMap64, allowed: BitMap64 | None) -> dict[int, bytes]:
+        """Return ordinal → id of the packed nodes that were not met before, and note them as met."""
+        new: dict[int, bytes] = {}
+        for at, ordinal in enumerate(self._ordinals(packed, allowed)):
+            if ordinal != ABSENT and ordinal not in nodes:
+                nodes.add(ordinal)
+                new[ordinal] = packed[ID_BYTES * at : ID_BYTES * (at + 1)]
+        return new
+
+    def _ordinals(self, packed: bytes, allowed: BitMap64 | None) -> array[int]:
+        ordinals = self._index.find(packed)
+        found = BitMap64(ordinals)
+        if ABSENT not in found and (allowed is None or found.issubset(allowed)):
+            return ordinals
+        # The exact answer, one by one: an id may be stored twice, and the set's own copy need not be the first one.
+        for at, ordinal in enumerate(ordinals):
+            if ordinal == ABSENT or (allowed is not None and ordinal not in allowed):
+                ordinals[at] = self._other_copy(packed[ID_BYTES * at : ID_BYTES * (at + 1)], allowed)
+        return ordinals
+
+    def _other_copy(self, chunk: bytes, allowed: BitMap64 | None) -> int:
+        copies = self._index.every(chunk)
+        if allowed is None:
+            return next(copies, ABSENT)
+        dead = self._index.dead
+        for ordinal in copies:
+            if ordinal in allowed and ordinal not in dead:
+                return ordinal
+        raise Conflict(
+            f"The tree refers to the chunk {chunk.hex()}, which this set has not stored.",
+            code="incomplete_tree",
+            hint="Send what is missing, or begin the backup again.",
+        )

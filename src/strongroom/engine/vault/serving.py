@@ -1,0 +1,99 @@
+"""Reading: chunks for the server's own use, and blocks for a restore under a grant.
+
+Why: a restore gets blocks as they are stored, compressed, so that the server neither compresses nor hashes for it.
+Promises: what leaves here is what was put, or `Damaged` is raised. Under a grant nothing leaves that it does not cover.
+A pack that was found BAD is still tried when no other has the chunk: most of it may be whole, and its seals tell.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Final
+
+from strongroom.engine.content.blocks import make_block
+from strongroom.engine.format.block import encode_block, open_block
+from strongroom.engine.vault.index import ABSENT
+from strongroom.errors import Damaged, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pyroaring import BitMap64
+
+    from strongroom.engine.format.block import Block
+    from strongroom.engine.vault.core import Core
+    from strongroom.model.entry import ChunkId
+
+_BATCH: Final = 4096
+
+
+class Serving:
+    """Gives out what a vault holds. Safe to use from several threads."""
+
+    def __init__(self, core: Core) -> None:
+        """Read from the parts of an open vault."""
+        self._core = core
+
+    def read(self, ids: Sequence[ChunkId]) -> Iterator[bytes]:
+        """Yield the plain bytes of the chunks in the order asked, each verified by its id.
+
+        Raises:
+            Damaged: a chunk is not stored, lies in a damaged pack, or is not what it must be.
+        """
+        for start in range(0, len(ids), _BATCH):
+            batch = ids[start : start + _BATCH]
+            for chunk, ordinal in zip(batch, self._core.index.find(b"".join(batch)), strict=True):
+                yield bytes(self._core.walker.chunk(self._readable(chunk, ordinal), chunk))
+
+    def blocks(self, ids: Sequence[ChunkId], allowed: BitMap64) -> Iterator[bytes]:
+        """Yield encoded blocks that together hold the wanted chunks, each block once.
+
+        A block goes out as it is stored when all its chunks are allowed and at least half of it is wanted; else it is
+        made anew with just the wanted ones. Nothing is yielded before all ids are found to be allowed.
+
+        Raises:
+            Refused: an id is not covered (code `not_granted`), whether or not it is stored.
+            Damaged: a chunk is in a damaged pack, or its block is not what was written.
+        """
+        places: dict[tuple[bytes, int], set[ChunkId]] = {}
+        for chunk, ordinal in self._granted(ids, allowed):
+            place = self._core.index.place(ordinal)
+            places.setdefault((place.pack, place.block), set()).add(chunk)
+        for (pack, number), wanted in places.items():
+            block = self._core.files.block(pack, number)
+            if not wanted.issubset(block.ids):
+                raise Damaged(f"The index is wrong about block {number} of pack {pack.hex()}.", code="bad_index")
+            yield encode_block(self._portion(block, wanted, allowed))
+
+    def _granted(self, ids: Sequence[ChunkId], allowed: BitMap64) -> list[tuple[ChunkId, int]]:
+        index = self._core.index
+        found = []
+        for chunk, ordinal in zip(ids, index.find(b"".join(ids)), strict=True):
+            # A grant may have been counted on another copy of the chunk, in a pack that was found BAD since.
+            if ordinal not in allowed and not any(copy in allowed for copy in index.every(chunk)):
+                raise Refused("A chunk that was asked for is not covered by the grant.", code="not_granted")
+            found.append((chunk, self._readable(chunk, ordinal)))
+        return found
+
+    def _readable(self, chunk: bytes, ordinal: int) -> int:
+        if ordinal == ABSENT:
+            ordinal = next(self._core.index.every(chunk), ABSENT)
+        if ordinal == ABSENT:
+            raise Damaged(f"The chunk {chunk.hex()} is not stored in any pack that can be read.", code="chunk_missing")
+        return ordinal
+
+    def _portion(self, block: Block, wanted: set[ChunkId], allowed: BitMap64) -> Block:
+        wanted_bytes = sum(size for chunk, size in zip(block.ids, block.sizes, strict=True) if chunk in wanted)
+        if len(wanted) == len(block.ids):
+            return block
+        if 2 * wanted_bytes >= block.plain_size and self._all_allowed(block, allowed):
+            return block
+        plain = memoryview(open_block(block))
+        ends = itertools.accumulate(block.sizes)
+        rows = zip(block.ids, block.sizes, ends, strict=True)
+        return make_block(
+            block.kind, [(chunk, bytes(plain[end - size : end])) for chunk, size, end in rows if chunk in wanted]
+        )
+
+    def _all_allowed(self, block: Block, allowed: BitMap64) -> bool:
+        return all(ordinal in allowed for ordinal in self._core.index.find(b"".join(block.ids)))
