@@ -65,6 +65,10 @@ class FileReader(Protocol):
         """Return up to `size` bytes; fewer only at the end of the file."""
         ...
 
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        """Fill `buffer` as far as it goes; fewer bytes only at the end of the file."""
+        ...
+
     def extents(self) -> tuple[tuple[int, int], ...] | None:
         """Return the ranges (offset, length) that hold data; None when the file is not sparse."""
         ...
@@ -126,6 +130,8 @@ class Source(Protocol):
     """Where files are read from: the live machine, or a recovery point of it."""
 
     kind: SourceKind
+    why: str
+    """Why files are read from there, as a sentence."""
 
     def resolve(self, path: bytes) -> bytes:
         """Return where an absolute path really lies, as a path of this source.

@@ -13,7 +13,7 @@ import pwd
 from typing import TYPE_CHECKING, Self
 
 from strongroom.agent.platform.base import OsFamily, SourceKind
-from strongroom.agent.platform.linux_files import FOLDER_FLAGS, LinuxFolder, open_beneath
+from strongroom.agent.platform.linux_files import LinuxFolder, open_folder
 from strongroom.agent.platform.locks import LockTable
 from strongroom.agent.platform.mounts import MountTable
 
@@ -66,6 +66,7 @@ class LinuxSource:
     """The live files; see `base.Source`."""
 
     kind = SourceKind.LIVE
+    why = "Read from the live file system; recovery points are not made on this host yet."
 
     def __init__(self) -> None:
         self._mounts = MountTable()
@@ -73,7 +74,7 @@ class LinuxSource:
         self._users: dict[int, str] = {}
         self._groups: dict[int, str] = {}
         self._names: list[bytes] = []
-        self._handles: list[int | None] = [open_beneath(b"/", FOLDER_FLAGS, None)]
+        self._handles: list[int | None] = [open_folder(b"/", None)]
 
     def resolve(self, path: bytes) -> bytes:
         """Return where an absolute path really lies."""
@@ -91,7 +92,7 @@ class LinuxSource:
         self._climb_to(wanted)
         handle = self._reopened()
         for name in wanted[len(self._names) :]:
-            handle = open_beneath(name, FOLDER_FLAGS, handle)
+            handle = open_folder(name, handle)
             self._names.append(name)
             self._handles.append(handle)
             self._give_up_oldest()
@@ -120,7 +121,7 @@ class LinuxSource:
         handle = self._handles[-1]
         assert handle is not None
         for name in names:
-            handle = open_beneath(name, FOLDER_FLAGS, handle)
+            handle = open_folder(name, handle)
             self._names.append(name)
             self._handles.append(handle)
             self._give_up_oldest()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from strongroom.agent.platform.locks import LockTable
     from strongroom.agent.platform.mounts import Mount, MountTable
 
-FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _BLOCK = 512  # the unit of st_blocks, whatever the file system's own
 
@@ -34,6 +34,7 @@ SETTLE_NS = 20_000_000
 WHOLE_SECONDS_SETTLE_NS = 2_000_000_000
 """The same where the file system keeps whole (or even) seconds only."""
 
+_FARTHEST_NS = 2**63 - 1
 _TYPES = {
     modes.S_IFREG >> 12: EntryType.FILE,
     modes.S_IFDIR >> 12: EntryType.FOLDER,
@@ -60,7 +61,12 @@ class LinuxFolder:
 
     def names(self) -> list[bytes]:
         """Return the raw names, sorted."""
-        names = os.listdir(self._handle)
+        try:
+            names = os.listdir(self._handle)
+        except OSError as error:
+            if error.errno == errno.EBADF:  # a handle that only leads on, see open_folder
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from error
+            raise
         if not names:
             return []
         raw = os.fsencode("\0".join(names)).split(b"\0")  # one call for all: a name holds no zero
@@ -153,6 +159,13 @@ class LinuxFile:
             got += len(data)
         return b"".join(pieces)
 
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        """Fill `buffer` as far as it goes."""
+        filled = 0
+        while filled < len(buffer) and (count := os.preadv(self._handle, [buffer[filled:]], offset + filled)):
+            filled += count
+        return filled
+
     def extents(self) -> tuple[tuple[int, int], ...] | None:
         """Return the data ranges, asked for only when fewer blocks are allocated than the size needs."""
         raw = self._raw
@@ -174,6 +187,14 @@ class LinuxFile:
         os.close(self._handle)
 
 
+def open_folder(name: bytes, parent: int | None) -> int:
+    """Open a folder; one that may be entered but not listed gives a handle that only leads on."""
+    try:
+        return open_beneath(name, _FOLDER_FLAGS, parent)
+    except PermissionError:
+        return os.open(name, _FOLDER_FLAGS | os.O_PATH, dir_fd=parent)
+
+
 def open_beneath(name: bytes, flags: int, folder: int | None) -> int:
     """Open without touching the access time if that is permitted; only the owner and root may ask for it."""
     try:
@@ -188,8 +209,10 @@ def stat_of(name: bytes, raw: os.stat_result, now_ns: int) -> Stat:
     """Return what `raw` says; `now_ns` must have been read before the answer was."""
     mode, mtime_ns, ctime_ns, nlink = raw.st_mode, raw.st_mtime_ns, raw.st_ctime_ns, raw.st_nlink
     kind = _TYPES[mode >> 12]
-    young_ns = now_ns - WHOLE_SECONDS_SETTLE_NS
-    unsettled = (ctime_ns > young_ns or mtime_ns > young_ns) and _is_unsettled(mtime_ns, ctime_ns, now_ns)
+    unsettled = False
+    if ctime_ns > now_ns - WHOLE_SECONDS_SETTLE_NS or not 0 <= mtime_ns <= now_ns - WHOLE_SECONDS_SETTLE_NS:
+        unsettled = _is_unsettled(mtime_ns, ctime_ns, now_ns)
+        mtime_ns, ctime_ns = _storable(mtime_ns), _storable(ctime_ns)
     size = raw.st_size if kind is EntryType.FILE else 0
     if nlink == 1 and kind is not EntryType.CHAR_DEVICE and kind is not EntryType.BLOCK_DEVICE:
         return Stat(
@@ -221,6 +244,11 @@ def _is_unsettled(mtime_ns: int, ctime_ns: int, now_ns: int) -> bool:
     """
     margin_ns = SETTLE_NS if ctime_ns % 1_000_000_000 else WHOLE_SECONDS_SETTLE_NS
     return ctime_ns > now_ns - margin_ns or now_ns - margin_ns < mtime_ns <= now_ns + margin_ns
+
+
+def _storable(time_ns: int) -> int:
+    """Return a time, or the nearest that 64 bits hold: some file systems keep times of any age."""
+    return max(-_FARTHEST_NS, min(time_ns, _FARTHEST_NS))
 
 
 def _read_xattrs(place: int | bytes, *, follow: bool) -> tuple[tuple[bytes, bytes], ...]:

@@ -1,0 +1,215 @@
+"""Compare: a new listing joined with what is known of the last snapshot, both read once, in step.
+
+Why: estimate and fileset ask the same question of every file: is it as it was?
+Promises: memory is one part of each side, however large the folders. Where the fingerprint of a part is the known one,
+its entries are not even decoded.
+An entry is as it was when nothing that `lstat` says of it differs, and its times were old enough to be believed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from strongroom.agent.backup.known import KnownPart
+from strongroom.agent.backup.listing import FolderBegins, FolderEnds, ListedPart, order_key
+from strongroom.errors import Damaged
+from strongroom.model.entry import EntryType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from strongroom.agent.backup.known import Known
+    from strongroom.agent.backup.listing import Listing
+    from strongroom.model.entry import Entry, Stat
+
+Part = TypeVar("Part", ListedPart, KnownPart)
+
+
+def is_unchanged(old: Stat, new: Stat) -> bool:
+    """Whether a file need not be read again."""
+    return (
+        old.mtime_ns == new.mtime_ns
+        and old.ctime_ns == new.ctime_ns
+        and old.size == new.size
+        and old.inode == new.inode
+        and old.type == new.type
+        and old.mode == new.mode
+        and old.uid == new.uid
+        and old.gid == new.gid
+        and old.rdev == new.rdev
+        and old.nlink == new.nlink
+        and not old.unsettled
+    )
+
+
+class PartComparison:
+    """A listed part, and what is known of it.
+
+    `same` is the known part when all its entries are as they were; else `pairs` tells of each.
+    """
+
+    def __init__(self, listed: ListedPart, same: KnownPart | None, old: _OldFolder) -> None:
+        self.listed = listed
+        self.same = same
+        self._old = old
+
+    def pairs(self) -> Iterator[tuple[Stat, Entry | None]]:
+        """Yield every stat with the known entry of that name, changed or not. To be used up, once."""
+        find = self._old.find
+        for stat in self.listed.decoded():
+            yield stat, find(stat.name)
+
+
+class FolderComparison:
+    """A listed folder, and what is known of it. `parts` must be used up before the rest is asked for."""
+
+    def __init__(self, path: bytes, listed: _Folders[ListedPart], old: _OldFolder, *, gone: bool) -> None:
+        self.path = path
+        self.gone = gone
+        self._listed = listed
+        self._old = old
+
+    def parts(self) -> Iterator[PartComparison]:
+        """Yield the parts in order; use each up before the next."""
+        for listed in self._listed.parts():
+            yield PartComparison(listed, self._old.same_as(listed), self._old)
+
+    def end(self) -> tuple[bytes, int]:
+        """Return the known id of the folder's tree (empty if unknown) and how many known files are no longer listed."""
+        return self._old.end()
+
+
+class RemovedFolder:
+    """A known folder that is listed no more."""
+
+    def __init__(self, path: bytes, files: int) -> None:
+        self.path = path
+        self.files_removed = files
+
+
+def compare(listing: Listing, known: Known) -> Iterator[FolderComparison | RemovedFolder]:
+    """Yield every folder of both sides in order. Use each up before the next."""
+    new = _Folders[ListedPart](listing.records())
+    old = _Folders[KnownPart](known.records())
+    old.advance()
+    while new.advance():
+        while old.key is not None and new.key is not None and old.key < new.key:
+            yield _removed(old)
+        if old.key == new.key:
+            yield FolderComparison(new.path, new, _OldFolder(old), gone=new.gone)
+            old.advance()
+        else:
+            yield FolderComparison(new.path, new, _OldFolder(None), gone=new.gone)
+    while old.key is not None:
+        yield _removed(old)
+
+
+def _removed(old: _Folders[KnownPart]) -> RemovedFolder:
+    """Pass a known folder by."""
+    removed = RemovedFolder(old.path, sum([part.files for part in old.parts()]))
+    old.advance()
+    return removed
+
+
+class _Folders(Generic[Part]):
+    """Reads one of the two listings folder by folder. `key` is None at the end."""
+
+    def __init__(self, records: Iterator[FolderBegins | Part | FolderEnds]) -> None:
+        self._records: Iterator[FolderBegins | Part | FolderEnds] = records
+        self._open = False
+        self.path = b""
+        self.gone = False
+        self.key: tuple[bytes, ...] | None = None
+        self.root = b""
+
+    def advance(self) -> bool:
+        """Go to the next folder, past what is left of this one; False at the end."""
+        for _ in self.parts():
+            pass
+        record = next(self._records, None)
+        if record is None:
+            self.key = None
+            return False
+        if not isinstance(record, FolderBegins):
+            raise _out_of_order()
+        self.path, self.gone, self.root = record.path, record.gone, b""
+        self.key = order_key(record.path)
+        self._open = True
+        return True
+
+    def parts(self) -> Iterator[Part]:
+        """Yield the parts that are left of this folder; then `root` is known."""
+        while self._open:
+            record = next(self._records, None)
+            if isinstance(record, FolderEnds):
+                self.root = record.root
+                self._open = False
+            elif record is None or isinstance(record, FolderBegins):
+                raise _out_of_order()
+            else:
+                yield record
+
+
+class _OldFolder:
+    """The known parts of one folder, read in step with the listed ones."""
+
+    def __init__(self, folders: _Folders[KnownPart] | None) -> None:
+        self._folders = folders
+        self._parts = folders.parts() if folders is not None else iter(())
+        self._part = next(self._parts, None)
+        self._entries: list[Entry] = []  # of `_part`, once it had to be decoded
+        self._at = 0
+        self._removed = 0
+
+    def same_as(self, listed: ListedPart) -> KnownPart | None:
+        """Return the known part that was made of exactly these stats, if there is one."""
+        while self._part is not None and self._part.last < listed.first:
+            self._pass_by()
+        part = self._part
+        if part is None or self._entries or not part.fingerprint or part.fingerprint != listed.fingerprint:
+            return None
+        self._part = next(self._parts, None)
+        return part
+
+    def find(self, name: bytes) -> Entry | None:
+        """Return the known entry of a name; names must be asked for in order."""
+        while self._part is not None and self._part.last < name:
+            self._pass_by()
+        if self._part is None or self._part.first > name:
+            return None
+        if not self._entries:
+            self._entries, self._at = self._part.entries(), 0
+        while (entry := self._entries[self._at]).stat.name < name:
+            self._removed += entry.stat.type is not EntryType.FOLDER
+            self._at += 1
+        if entry.stat.name != name:
+            return None
+        self._at += 1
+        if self._at == len(self._entries):
+            self._next()
+        return entry
+
+    def end(self) -> tuple[bytes, int]:
+        """Pass by what is left; return the known root and how many files were passed by."""
+        while self._part is not None:
+            self._pass_by()
+        return (self._folders.root if self._folders is not None else b""), self._removed
+
+    def _pass_by(self) -> None:
+        """Leave the part behind; what was not found in it is gone."""
+        if self._entries:
+            left = self._entries[self._at :]
+            self._removed += sum([entry.stat.type is not EntryType.FOLDER for entry in left])
+        elif self._part is not None:
+            self._removed += self._part.files
+        self._next()
+
+    def _next(self) -> None:
+        """Go to the next part."""
+        self._part = next(self._parts, None)
+        self._entries, self._at = [], 0
+
+
+def _out_of_order() -> Damaged:
+    """Say that a listing is not made as it must be."""
+    return Damaged("A listing of the agent is out of order.", code="damaged_spool")

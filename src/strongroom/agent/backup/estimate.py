@@ -1,0 +1,72 @@
+"""Step ESTIMATE: how many files and bytes the backup will move, before it moves the first (W7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from strongroom import clock
+from strongroom.agent.backup.compare import FolderComparison, RemovedFolder, compare, is_unchanged
+from strongroom.model.entry import EntryType
+from strongroom.model.report import Estimate
+from strongroom.model.steps import Step
+
+if TYPE_CHECKING:
+    from strongroom.agent.backup.compare import PartComparison
+    from strongroom.agent.backup.events import Events
+    from strongroom.agent.backup.known import Known
+    from strongroom.agent.backup.listing import Listing
+
+
+def estimate(listing: Listing, known: Known, events: Events) -> Estimate:
+    """Compare the listing with the last snapshot's, and count. Raises Cancelled."""
+    events.step(Step.ESTIMATE)
+    started = clock.monotonic_s()
+    tally = _Tally()
+    for folder in compare(listing, known):
+        events.check()
+        tally.add(folder)
+    counts = listing.counts
+    forecast = Estimate(
+        duration_s=listing.duration_s + clock.monotonic_s() - started,
+        files_scanned=counts.files,
+        folders_scanned=counts.folders,
+        files_added=tally.added,
+        files_changed=tally.changed,
+        files_removed=tally.removed,
+        source_bytes=counts.bytes,
+        changed_bytes=tally.bytes,
+        histogram=tuple(counts.histogram),
+    )
+    events.estimated(forecast)
+    return forecast
+
+
+class _Tally:
+    """Counts of what differs."""
+
+    def __init__(self) -> None:
+        self.added = 0
+        self.changed = 0
+        self.removed = 0
+        self.bytes = 0
+
+    def add(self, folder: FolderComparison | RemovedFolder) -> None:
+        """Count a folder."""
+        if isinstance(folder, RemovedFolder):
+            self.removed += folder.files_removed
+            return
+        for part in folder.parts():
+            if part.same is None:
+                self._add_part(part)
+        self.removed += folder.end()[1]
+
+    def _add_part(self, part: PartComparison) -> None:
+        """Count what differs in a part."""
+        for stat, entry in part.pairs():
+            if stat.type is EntryType.FOLDER or (entry is not None and is_unchanged(entry.stat, stat)):
+                continue
+            if entry is None:
+                self.added += 1
+            else:
+                self.changed += 1
+            self.bytes += stat.size

@@ -1,0 +1,119 @@
+r"""Exclusions: the patterns of a set as one or two regular expressions over raw bytes.
+
+Why: a pattern is asked once per file, so all of them together must cost little more than one.
+The language: `*` matches within a name, `**` across folders, `?` one character, `[abc]`, `[a-z]` and `[!a-z]` one of
+a class. A pattern without a slash matches a name at any depth; with one it matches from the root when it begins with
+a slash, else at any depth. What is excluded takes all beneath it along. A slash at the end means nothing.
+Promises: every pattern that `unescape_path` accepts is either understood or a `Mistake` that quotes it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from strongroom.errors import Mistake
+from strongroom.model.paths import escape_path, unescape_path
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_CHARACTER: Final = (
+    rb"(?:[\x00-\x2e\x30-\x7f]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}|[\x80-\xff])"
+)
+_ANY_FOLDERS: Final = rb"(?:.*/)?"
+_WIDEST_RANGE: Final = 512
+_TOKENS: Final = re.compile(
+    r"(?P<folders>\*\*/)|(?P<all>\*\*)|(?P<some>\*)|(?P<one>\?)|\[(?P<set>!?\]?[^\]]*)\]", re.DOTALL
+)
+
+
+class Exclusions:
+    """The compiled patterns of one set."""
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        """Compile escaped text patterns.
+
+        Raises:
+            Mistake: a pattern cannot be understood (code `bad_pattern`).
+        """
+        names, paths = [], []
+        for text in patterns:
+            pattern = _characters(text).rstrip("/")
+            if not pattern:
+                continue
+            if "/" not in pattern:
+                names.append(_translate(pattern, text))
+            elif pattern.startswith("/"):
+                paths.append(_translate(pattern[1:], text))
+            else:
+                paths.append(_ANY_FOLDERS + _translate(pattern, text))
+        self._names = _compile(names)
+        self._paths = _compile(paths)
+
+    def kept(self, folder: bytes, names: list[bytes]) -> list[bytes]:
+        """Return the names in a folder (its path from the root) that no pattern excludes."""
+        if self._names is not None:
+            match = self._names.fullmatch
+            names = [name for name in names if not match(name)]
+        if self._paths is not None:
+            match = self._paths.fullmatch
+            start = folder + b"/" if folder else b""
+            names = [name for name in names if not match(start + name)]
+        return names
+
+
+def _characters(text: str) -> str:
+    """Return a pattern with its escapes undone; bytes that are no UTF-8 stand as lone surrogates."""
+    return unescape_path(text).decode("utf-8", "surrogateescape")
+
+
+def _compile(patterns: list[bytes]) -> re.Pattern[bytes] | None:
+    """Return one expression for all."""
+    return re.compile(b"|".join(b"(?:%s)" % one for one in patterns), re.DOTALL) if patterns else None
+
+
+def _translate(pattern: str, text: str) -> bytes:
+    """Return the expression of one pattern."""
+    parts = []
+    position = 0
+    for token in _TOKENS.finditer(pattern):
+        parts.append(_literal(pattern[position : token.start()]))
+        position = token.end()
+        kind = token.lastgroup
+        if kind == "folders":
+            parts.append(_ANY_FOLDERS)
+        elif kind == "set":
+            parts.append(_one_of(token["set"], text))
+        else:
+            parts.append({"all": b".*", "some": b"[^/]*", "one": _CHARACTER}[kind or ""])
+    parts.append(_literal(pattern[position:]))
+    return b"".join(parts)
+
+
+def _literal(characters: str) -> bytes:
+    """Return the expression that matches these characters and nothing else."""
+    return re.escape(characters.encode("utf-8", "surrogateescape"))
+
+
+def _one_of(members: str, text: str) -> bytes:
+    """Return the expression of a class; a multi-byte character is an alternative of its own."""
+    negated = members.startswith("!")
+    members = members[negated:]
+    choices: list[bytes] = []
+    position = 0
+    while position < len(members):
+        first = last = members[position]
+        position += 1
+        if members[position : position + 1] == "-" and position + 1 < len(members):
+            last = members[position + 1]
+            position += 2
+        if not 0 <= ord(last) - ord(first) <= _WIDEST_RANGE:
+            raise Mistake(
+                f"The exclude pattern {escape_path(text.encode())} has a range from {first} to {last}.",
+                code="bad_pattern",
+                hint="A range goes from a smaller to a larger character, not too far apart.",
+            )
+        choices.extend(_literal(chr(code)) for code in range(ord(first), ord(last) + 1))
+    any_of = b"(?:%s)" % b"|".join(choices)
+    return b"(?!%s)%s" % (any_of, _CHARACTER) if negated else any_of

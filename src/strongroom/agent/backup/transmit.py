@@ -1,0 +1,197 @@
+"""Step TRANSMIT: read what changed, send what the server lacks, and make the new tree, folder by folder, from below.
+
+Promises: an unchanged part is taken over as it is; only changed files are opened. A missed file is not in the snapshot,
+and its part will not be believed next time, so the next backup tries it again. Memory does not grow with the number
+of files. Nothing is committed here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from strongroom import clock
+from strongroom.agent.backup.compare import is_unchanged
+from strongroom.agent.backup.known import FreshKnown, KnownWriter
+from strongroom.agent.backup.read import NO_ID, EntryReader, Tally
+from strongroom.engine.content.writer import Leaf, SnapshotWriter
+from strongroom.model.entry import ChunkId, EntryType
+from strongroom.model.report import Transfer
+from strongroom.model.steps import Step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from strongroom.agent.backup.compare import FolderComparison, PartComparison
+    from strongroom.agent.backup.events import Events
+    from strongroom.agent.backup.fileset import Fileset
+    from strongroom.agent.backup.known import KnownPart
+    from strongroom.agent.backup.missed import MissedFiles
+    from strongroom.agent.backup.sink import BackupSink
+    from strongroom.model.entry import Entry, Stat
+
+_GONE: Final = ChunkId(b"gone")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Transmitted:
+    """What was sent: all of it is with the server, none of it committed.
+
+    Args:
+        root: the id of the tree's root.
+        known: the known listing of the snapshot to be; to be kept once there is one.
+        transfer: the counts.
+    """
+
+    root: ChunkId
+    known: FreshKnown
+    transfer: Transfer
+
+
+def transmit(fileset: Fileset, set_folder: Path, sink: BackupSink, missed: MissedFiles, events: Events) -> Transmitted:
+    """Send a fileset.
+
+    Args:
+        set_folder: where what is known of the set is kept.
+
+    Raises:
+        Cancelled: the job was told to stop.
+        StrongroomError: what the sink raised.
+    """
+    events.step(Step.TRANSMIT)
+    started = clock.monotonic_s()
+    with SnapshotWriter(sink.keys, sink) as writer:
+        reader = EntryReader(fileset.source, writer, missed, events, misses_locked=fileset.misses_locked)
+        if fileset.tries_again:
+            missed.hold()
+        root, fresh = _send(fileset, set_folder / "listing.new", writer, reader, events)
+        if fileset.tries_again and missed.drop_held():
+            # What was missed is not believed in the listing just written: the same work over it tries just that again.
+            with fresh.read() as known:
+                again = dataclasses.replace(fileset, known=known)
+                root, fresh = _send(again, set_folder / "listing.again", writer, reader, events)
+        writer.finish()
+        return Transmitted(root, fresh, _transfer(reader.tally, writer, clock.monotonic_s() - started))
+
+
+def _send(
+    fileset: Fileset, place: Path, writer: SnapshotWriter, reader: EntryReader, events: Events
+) -> tuple[ChunkId, FreshKnown]:
+    """Go over a fileset once, and write down at `place` what is known then."""
+    with KnownWriter(place) as known:
+        root = _Transmission(fileset, writer, reader, known, events).run()
+        return root, known.finish()
+
+
+def _transfer(tally: Tally, writer: SnapshotWriter, duration_s: float) -> Transfer:
+    """Return the counts."""
+    counts = writer.counts
+    return Transfer(
+        duration_s=duration_s,
+        files_read=tally.files,
+        bytes_read=tally.bytes,
+        bytes_new=counts.bytes_new,
+        bytes_sent=counts.bytes_sent,
+    )
+
+
+class _Transmission:
+    """One pass over a fileset."""
+
+    def __init__(
+        self, fileset: Fileset, writer: SnapshotWriter, reader: EntryReader, known: KnownWriter, events: Events
+    ) -> None:
+        self._fileset = fileset
+        self._writer = writer
+        self._reader = reader
+        self._known = known
+        self._events = events
+        self._changed: dict[bytes, dict[bytes, ChunkId]] = {}  # trees that are not the known ones, by parent and name
+
+    def run(self) -> ChunkId:
+        """Make the tree of every folder, and return the root's."""
+        root = NO_ID
+        for comparison in self._fileset.folders():
+            self._events.check()
+            self._known.begin(comparison.path)
+            root = self._writer.add_folder(self._leaves(comparison))
+            self._known.end(b"" if comparison.gone else root)  # a known tree has an entry above it
+            known_root, _ = comparison.end()
+            parent, _, name = comparison.path.rpartition(b"/")
+            if comparison.gone or root != known_root:
+                self._changed.setdefault(parent, {})[name] = _GONE if comparison.gone else root
+        return root
+
+    def _leaves(self, comparison: FolderComparison) -> Iterator[Leaf]:
+        """Yield the leaves of a folder: known ones, and those made anew."""
+        changed = self._changed.pop(comparison.path, {})
+        for part in comparison.parts():
+            if part.same is None:
+                yield from self._made(comparison.path, part, changed)
+            elif _touches(part.same, changed):
+                yield from self._mended(part.same, changed)
+            else:
+                self._known.add(part.same)
+                yield Leaf(ChunkId(part.same.leaf), part.same.first, part.same.node)
+
+    def _mended(self, part: KnownPart, changed: dict[bytes, ChunkId]) -> Iterator[Leaf]:
+        """Take over a part in which nothing changed but what lies beneath its folders."""
+        entries = [_with_tree(entry, changed) for entry in part.entries()]
+        kept = [entry for entry in entries if entry is not None]
+        return self._keep(kept, part.fingerprint if len(kept) == len(entries) else b"")
+
+    def _made(self, path: bytes, part: PartComparison, changed: dict[bytes, ChunkId]) -> Iterator[Leaf]:
+        """Make a part: known entries for what is unchanged, the rest read."""
+        entries: list[Entry] = []
+        is_exact = True
+        for stat, old in part.pairs():
+            entry = self._entry(path, stat, old, changed)
+            if entry is None:
+                is_exact = False
+                continue
+            is_exact = is_exact and entry.stat == stat
+            entries.append(entry)
+        self._events.progress(self._reader.tally.entries, self._reader.tally.bytes, b"/" + path)
+        return self._keep(entries, part.listed.fingerprint if is_exact else b"")
+
+    def _entry(self, path: bytes, stat: Stat, old: Entry | None, changed: dict[bytes, ChunkId]) -> Entry | None:
+        """Return the entry of a name, known or read; None when it is missed or gone."""
+        if old is not None and is_unchanged(old.stat, stat):
+            if stat.nlink > 1 and old.stat.device != stat.device:  # devices are numbered anew with each start
+                old = msgspec.structs.replace(old, stat=stat)
+            return _with_tree(old, changed) if stat.type is EntryType.FOLDER else old
+        tree = NO_ID
+        if stat.type is EntryType.FOLDER:
+            tree = changed.get(stat.name, old.subtree if old is not None else NO_ID)
+            if tree == _GONE:
+                return None
+        return self._reader.entry(path, stat, tree)
+
+    def _keep(self, entries: list[Entry], fingerprint: bytes) -> Iterator[Leaf]:
+        """Hand a part to the writer, and remember it."""
+        if not entries:
+            return
+        leaves = self._writer.add_leaves(entries)
+        if len(leaves) == 1:
+            self._known.add_leaf(leaves[0], entries, fingerprint)
+            yield leaves[0]
+            return
+        for leaf in leaves:  # too large for one leaf, so it is none of the listing's parts
+            self._known.add_node(leaf)
+            yield leaf
+
+
+def _touches(part: KnownPart, changed: dict[bytes, ChunkId]) -> bool:
+    """Whether a changed tree hangs on a part."""
+    return bool(changed) and any(part.first <= name <= part.last for name in changed)
+
+
+def _with_tree(entry: Entry, changed: dict[bytes, ChunkId]) -> Entry | None:
+    """Return an entry with its new tree if it has one; None when it is gone."""
+    tree = changed.get(entry.stat.name)
+    if tree is None or entry.stat.type is not EntryType.FOLDER:
+        return entry
+    return None if tree == _GONE else msgspec.structs.replace(entry, subtree=tree)
