@@ -106,9 +106,15 @@ class Loopback:
     def start_server(self) -> None:
         """Start the server, initialising its folder the first time; return when it answers."""
         if not self.data.exists():
-            self.run("server", "init", "--data", str(self.data), expect=(0,))
+            made = loads(self.run("server", "init", "--data", str(self.data), "--json", expect=(0,)).stdout)
+            (self.folder / "password").touch(mode=0o600)
+            (self.folder / "password").write_text(made["password"])
         self._begin("server", "server", "run", "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}")
         self._wait_until(lambda: self.run("host", "list", "--json").returncode == 0, "server", "answer")
+
+    def password(self) -> str:
+        """Give the password of the administrator, who is called admin."""
+        return (self.folder / "password").read_text()
 
     def stop_server(self) -> None:
         """Ask the server to end, and wait until it has."""
