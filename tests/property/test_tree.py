@@ -6,7 +6,7 @@ import struct
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strongroom.engine.content.writer import SnapshotWriter
@@ -129,6 +129,7 @@ def test_a_leaf_made_by_hand_is_the_same(part):
     assert hand_made_leaf(part) == encode_leaf(part)
 
 
+@settings(max_examples=12)
 @given(st.integers(0, 2**32), st.sampled_from(["change", "add", "remove"]))
 def test_one_change_in_a_large_folder_makes_few_new_nodes(seed, change):
     rng = random.Random(seed)

@@ -59,7 +59,7 @@ class SnapshotReader:
             Damaged: the tree is not what it must be.
         """
         last = b""
-        for leaf in self._leaves(self._node(self._folder_root(path))):
+        for leaf in self._leaves(self._node(self._folder_root(path, _names(path)))):
             for entry in leaf_entries(leaf.node):
                 if entry.name <= last:
                     raise _bad("the parts of a folder are not in order")
@@ -73,8 +73,8 @@ class SnapshotReader:
             NotFound: there is no entry of this path.
             Damaged: the tree is not what it must be.
         """
-        above, _, name = path.rpartition(b"/")
-        entry = self._find(self._folder_root(above), name)
+        *above, name = path.split(b"/")
+        entry = self._find(self._folder_root(path, above), name)
         if entry is None:
             raise NotFound(f"There is no {escape_path(path)} in this snapshot.")
         return entry
@@ -88,20 +88,22 @@ class SnapshotReader:
             NotFound: there is no folder of this path.
             Damaged: the tree is not what it must be.
         """
-        above = [path] if path else []
-        start = self._node(self._folder_root(path))
-        stack = [_Folder(above, start, self._subfolders(start))]
+        names = _names(path)
+        start = self._node(self._folder_root(path, names))
+        stack = [(start, self._subfolders(start))]
         while stack:
-            folder = stack[-1]
-            below = next(folder.subfolders, None)
+            root, subfolders = stack[-1]
+            below = next(subfolders, None)
             if below is not None:
                 name, root = below
-                stack.append(_Folder([name], root, self._subfolders(root)))
+                names.append(name)
+                stack.append((root, self._subfolders(root)))
                 continue
-            here = b"/".join([name for one in stack for name in one.name])
-            for leaf in self._leaves(folder.root):
+            here = b"/".join(names)
+            for leaf in self._leaves(root):
                 yield here, leaf.data
             stack.pop()
+            del names[-1:]
 
     def content_ids(self, entry: Entry) -> Iterator[ChunkId]:
         """Yield the ids of a file's data chunks in order.
@@ -120,12 +122,13 @@ class SnapshotReader:
         for ids in _batches(self.content_ids(entry), READ_AHEAD):
             yield from self._read(ids)
 
-    def _folder_root(self, path: bytes) -> ChunkId:
+    def _folder_root(self, path: bytes, names: Sequence[bytes]) -> ChunkId:
+        """Follow `names` through folders; `path` is what a person asked for."""
         root = self._root
-        for name in path.split(b"/") if path else ():
+        for name in names:
             entry = self._find(root, name)
             if entry is None or entry.stat.type != EntryType.FOLDER:
-                raise NotFound(f"There is no folder {escape_path(path)} in this snapshot.")
+                raise NotFound(f"{escape_path(path)} does not lead through folders of this snapshot.")
             root = entry.subtree
         return root
 
@@ -197,13 +200,8 @@ class _Read:
     node: Node
 
 
-@dataclass(frozen=True, slots=True)
-class _Folder:
-    """A folder that is being walked; `name` is what it adds to the path above it."""
-
-    name: list[bytes]
-    root: _Read
-    subfolders: Iterator[tuple[bytes, _Read]]
+def _names(path: bytes) -> list[bytes]:
+    return path.split(b"/") if path else []
 
 
 def _batches(ids: Iterable[ChunkId], size: int) -> Iterator[list[ChunkId]]:
