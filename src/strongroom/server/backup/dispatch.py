@@ -6,6 +6,7 @@ settings say; restores wait for nobody. The kind is chosen here, when it is cert
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -17,23 +18,34 @@ from strongroom.model.policy import Content, Options
 from strongroom.model.steps import RestoreStep, Step
 from strongroom.protocol.messages import BackupOrder
 from strongroom.server.backup.kind import choose_kind
-from strongroom.server.backup.state import move, open_jobs, running_jobs
+from strongroom.server.backup.state import move, note, open_jobs, running_jobs
 from strongroom.server.catalog import models
 from strongroom.server.premises import premises
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
     from strongroom.server.hosts.presence import Link
+
+
+@dataclass(frozen=True)
+class _Base:
+    """A set's newest snapshot, and the newest that is whole; empty for none."""
+
+    newest: str
+    base: str
 
 
 def dispatch(*, link: Link, now: datetime) -> list[models.Job]:
     """Start the host's jobs that may start; return them. Each belongs to the agent at the other end of this link."""
-    if not open_jobs().filter(host_id=link.host_id).exclude(state=JobState.RUNNING.value).exists():
+    waiting = open_jobs().filter(host_id=link.host_id).exclude(state=JobState.RUNNING.value)
+    # Asking the vault takes its locks, so it is asked before the transaction takes the catalog's.
+    bases = {set_id: _choose_base(set_id) for set_id in waiting.values_list("backup_set_id", flat=True)}
+    if not bases:
         return []
     with transaction.atomic():
-        started = _may_start(link.host_id, premises().config.backups_per_host)
-        for job in started:
-            _start(job, link, now)
-    return started
+        chosen = _may_start(link.host_id, premises().config.backups_per_host)
+        return [job for job in chosen if _start(job, link, bases.get(job.backup_set_id), now)]
 
 
 def backup_order(job: models.Job) -> BackupOrder:
@@ -49,10 +61,16 @@ def backup_order(job: models.Job) -> BackupOrder:
     )
 
 
-def newest_snapshot(set_id: int) -> str:
-    """Return the id of the set's newest snapshot, empty if it has none."""
-    of_set = models.Snapshot.objects.filter(set_id=set_id).order_by("-number")
-    return of_set.values_list("id", flat=True).first() or ""
+def _newest_snapshots(set_id: int) -> QuerySet[models.Snapshot, str]:
+    """Return the ids of the set's snapshots, newest first."""
+    return models.Snapshot.objects.filter(set_id=set_id).order_by("-number").values_list("id", flat=True)
+
+
+def _choose_base(set_id: int) -> _Base:
+    """Return what the set's next backup builds on: its newest snapshot of which nothing is damaged."""
+    snapshots = list(_newest_snapshots(set_id))
+    whole = (snapshot for snapshot in snapshots if premises().vault.is_whole(snapshot))
+    return _Base(newest=snapshots[0] if snapshots else "", base=next(whole, ""))
 
 
 def _may_start(host_id: str, limit: int) -> list[models.Job]:
@@ -70,12 +88,17 @@ def _may_start(host_id: str, limit: int) -> list[models.Job]:
     return chosen
 
 
-def _start(job: models.Job, link: Link, now: datetime) -> None:
-    """Mark one job running at this agent."""
+def _start(job: models.Job, link: Link, base: _Base | None, now: datetime) -> bool:
+    """Mark one job running at this agent; leave it for the next round when the set has a newer snapshot by now."""
     if job.type == JobType.BACKUP.value:
-        job.base = newest_snapshot(job.backup_set_id)
-        job.kind = choose_kind(newest_snapshot=job.base).value
+        newest = _newest_snapshots(job.backup_set_id).first() or ""
+        if base is None or base.newest != newest:
+            return False
+        job.base = base.base
+        job.kind = choose_kind(newest_snapshot=newest).value
         job.step = Step.KIND.value
+        if base.base != newest:
+            note(job, f"snapshot {newest} is damaged; building on {base.base or 'none'} instead", now)
     else:
         job.step = RestoreStep.PLAN.value
     job.instance_id = link.instance_id
@@ -83,3 +106,4 @@ def _start(job: models.Job, link: Link, now: datetime) -> None:
     job.acknowledged = False
     job.lease_until = now + timedelta(seconds=premises().config.lease_s)
     move(job, JobState.RUNNING, ReasonCode.AGENT_RUNNING, now=now)
+    return True

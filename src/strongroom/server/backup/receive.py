@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from django.db import transaction
 
-from strongroom.engine.vault import SnapshotDetails
+from strongroom.engine.vault.commit import SnapshotDetails
 from strongroom.engine.vault.ledger import SessionRow, SessionState, SnapshotRow
 from strongroom.errors import Conflict, Mistake, NotFound
 from strongroom.model.job import JobState, JobType, Kind
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from strongroom.engine.vault import Session
+    from strongroom.engine.vault.session import Session
 
 _ROOT_BYTES: Final = 32
 _SUCCESS: Final = frozenset({JobState.SUCCESSFUL, JobState.SUCCESSFUL_WITH_ERRORS})

@@ -76,6 +76,12 @@ def shut_out(host_id: str) -> None:
         _wake(link)
 
 
+def forget_all() -> None:
+    """Forget every link: the process is ending, or stands for one that has ended."""
+    with _lock:
+        _links.clear()
+
+
 def is_current(link: Link) -> bool:
     """Tell whether this link is its host's; a stream whose link is not must end."""
     with _lock:

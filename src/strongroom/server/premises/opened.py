@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from strongroom.engine.vault import Vault
 from strongroom.engine.vault.storage.local import LocalStorage
+from strongroom.engine.vault.vault import Vault
 from strongroom.errors import Damaged, Mistake, Unavailable
 from strongroom.server.catalog.connection import bring_up_to_date, use_catalog
 from strongroom.server.catalog.ledger import CatalogLedger

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from strongroom.engine.vault import Vault
 from strongroom.engine.vault.storage.local import LocalStorage
+from strongroom.engine.vault.vault import Vault
 from strongroom.errors import Conflict, Mistake
 from strongroom.protocol import tokens
 from strongroom.server.catalog import models

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def check_vault(
-    *, read_data: bool, by: Actor, now: datetime, progress: Callable[[int, int], None] | None = None
+    *, read_data: bool, by: Actor, now: datetime, progress: Callable[[int, int], None] = lambda *_: None
 ) -> dict[str, Any]:
     """Check the vault and return the report as plain data: damaged and missing packs, and the snapshots they hit.
 
@@ -24,12 +24,17 @@ def check_vault(
         progress: called with (done, all) as it goes.
     """
     report = premises().vault.check(read_data=read_data, progress=progress)
-    plain: dict[str, Any] = msgspec.to_builtins(report)
-    record("vault.check", "vault", by=by, now=now, read_data=read_data)
-    return plain
+    record("vault.check", "vault", by=by, now=now, read_data=read_data, findings=len(report.findings))
+    return {"healthy": report.healthy, **_plain(report), "affected": list(report.affected)}
 
 
 def vault_stats() -> dict[str, Any]:
     """Return what the vault holds, as plain data."""
-    plain: dict[str, Any] = msgspec.to_builtins(premises().vault.stats())
-    return plain
+    stats = premises().vault.stats()
+    return {**_plain(stats), "dedup_ratio": stats.dedup_ratio, "compression_ratio": stats.compression_ratio}
+
+
+def _plain(value: object) -> dict[str, Any]:
+    """Return a value's fields as plain data."""
+    fields: dict[str, Any] = msgspec.to_builtins(value)
+    return fields
