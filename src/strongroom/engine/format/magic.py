@@ -19,7 +19,7 @@ TREE_VERSION: Final = 1
 
 PACK: Final = b"SRPACK\n\0"
 PACK_VERSION: Final = 1
-PACK_BLOCK: Final = b"SRBL"
+PACK_BLOCK: Final = b"SRPB"
 PACK_TRAILER: Final = b"SRTRAIL\n"
 PACK_FOOTER: Final = b"SRFOOT\n\0"
 
