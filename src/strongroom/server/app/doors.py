@@ -6,6 +6,7 @@ Promises: bodies that people's programs send are bounded in size and time before
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ Application = Callable[..., Awaitable[None]]
 PEOPLE_BYTES: Final = 4 << 20
 PEOPLE_SILENCE_S: Final = 60
 _GONE: Final = {"type": "http.disconnect"}
+_log = logging.getLogger(__name__)
 
 
 def doors(*, agents: Application, people: Application) -> Application:
@@ -35,9 +37,18 @@ def doors(*, agents: Application, people: Application) -> Application:
         elif _declared_bytes(scope) > PEOPLE_BYTES:
             await _too_large(send)
         else:
-            await people(scope, _bounded(receive), send)
+            await _answer_people(people, scope, _bounded(receive), send)
 
     return answer
+
+
+async def _answer_people(people: Application, scope: Scope, receive: Receive, send: Send) -> None:
+    """Let Django answer; what even its own handling of errors cannot bear is logged, and the peer told no more."""
+    try:
+        await people(scope, receive, send)
+    except Exception:
+        _log.exception("%s %s failed", scope["method"], scope["path"])
+        raise
 
 
 def _declared_bytes(scope: Scope) -> int:

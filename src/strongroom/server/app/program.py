@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from django.core.asgi import get_asgi_application
 from django.db import connections
+from django.urls import resolve
 
 from strongroom import clock
 from strongroom.server.app import listener
@@ -78,6 +79,7 @@ def open_server(folder: DataFolder, place: listener.Place) -> Iterator[OpenServe
         renew_server_certificate(folder=folder, names=names_of(place, config), now=clock.now())
         open_premises(folder)
         try:
+            resolve("/healthz")  # what is wrong with the people's paths shows now, not at their first request
             for job in abort_after_server_start(now=clock.now()):
                 _log.info("Job %s was running when the server stopped; it is aborted", job.id)
             yield OpenServer(folder, listening, url_of(place, listening.getsockname()[1], config))

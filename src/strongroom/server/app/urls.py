@@ -13,6 +13,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", plain.alive),
     path("readyz", plain.ready),
 ]
-for _prefix, _module in (("api/v1/", "strongroom.server.api.urls"), ("", "strongroom.server.console.urls")):
-    if find_spec(_module.rpartition(".")[0]):
-        urlpatterns.append(path(_prefix, include(_module)))
+for _room, _prefix in (("api", "api/v1/"), ("console", "")):
+    if find_spec(f"strongroom.server.{_room}") and find_spec(f"strongroom.server.{_room}.urls"):
+        urlpatterns.append(path(_prefix, include(f"strongroom.server.{_room}.urls")))
