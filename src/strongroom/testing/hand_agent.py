@@ -25,6 +25,7 @@ from strongroom.protocol.frames import encode_frames
 from strongroom.protocol.messages import (
     Activate,
     BackupOrder,
+    Checkpoint,
     Commit,
     Hello,
     Missing,
@@ -122,6 +123,10 @@ class HandAgent:
             root = writer.add_folder([entries])
             writer.finish()
         return root, sink.stored_bytes
+
+    def checkpoint(self, opened: SessionOpened) -> None:
+        """Have the server make durable what was sent."""
+        receive.checkpoint(host=self.host, message=Checkpoint(session=opened.session), now=clock.now())
 
     def commit(self, job_id: int, opened: SessionOpened, root: bytes, report: JobReport = DONE) -> str:
         """Commit and return the snapshot's id."""

@@ -12,15 +12,20 @@ import shutil
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from strongroom import clock
+from strongroom.model.job import Trigger
+from strongroom.model.policy import Content, Options
 from strongroom.server.backup.abort import abort_after_server_start
+from strongroom.server.backup.request import request_backup
+from strongroom.server.backup.sets import create_set, require_set
 from strongroom.server.catalog.connection import catalog_thread
 from strongroom.server.config import DataFolder
 from strongroom.server.hosts import presence
 from strongroom.server.premises import close_premises, open_premises
 from strongroom.server.setup.init import init_server
+from strongroom.server.upkeep.check import check_vault
 from strongroom.server.users.audit import Actor
 from strongroom.testing.hand_agent import HandAgent
 
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from strongroom.model.host import OsFamily
+    from strongroom.server.catalog.models import BackupSet
 
 PASSWORD = "a password for tests"  # noqa: S105
 URL = "https://127.0.0.1:8443"
@@ -50,6 +56,20 @@ class SmallServer:
     def agent(self, name: str = "files", os_family: OsFamily | None = None) -> HandAgent:
         """Activate a host and return its agent, which is not connected yet."""
         return HandAgent.activated(name, os_family, self.by)
+
+    def make_set(self, agent: HandAgent, name: str = "docs", include: str = "/srv/docs") -> BackupSet:
+        """Create a backup set on the agent's host."""
+        content = Content(include=(include,))
+        return create_set(name=name, host=agent.host, content=content, options=Options(), by=self.by, now=clock.now())
+
+    def back_up(self, name: str = "docs") -> int:
+        """Ask for a backup now; return the job's number."""
+        chosen = require_set(name)
+        return request_backup(backup_set=chosen, trigger=Trigger.NOW, now=clock.now(), by=self.by).id
+
+    def check(self) -> dict[str, Any]:
+        """Check every byte of the vault; return the report."""
+        return check_vault(read_data=True, by=self.by, now=clock.now())
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from strongroom.model.host import OsFamily
 from strongroom.model.job import JobState, JobType, ReasonCode, Trigger
 from strongroom.model.steps import Step
 from strongroom.server.backup.admission import Verdict, admit
+from strongroom.server.backup.once import Also, nothing_else
 from strongroom.server.backup.state import explain, move, note, open_jobs
 from strongroom.server.catalog import models
 from strongroom.server.hosts import presence
@@ -27,11 +28,13 @@ def request_backup(
     now: datetime,
     by: Actor = SYSTEM,
     deadline: datetime | None = None,
+    also: Also = nothing_else,
 ) -> models.Job:
     """Record a request for a backup, judge it, and return the job; it may have ended already (W3, W4).
 
     Args:
         deadline: when a scheduled request that has to wait is given up.
+        also: called with the job in the transaction that records it.
 
     Raises:
         Conflict: a backup of the set is queued (`already_queued`) or running (`already_running`), or the host was
@@ -62,6 +65,7 @@ def request_backup(
             deadline=deadline,
         )
         record_job(job, verdict, step=Step.ADMISSION.value, now=now)
+        also(job)
         what = f"job {job.id} set {chosen.name}"
         record("backup.request", what, by=by, now=now, state=job.state, reason=job.reason_code)
     return job

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.db.models import F
 
-from strongroom.errors import Mistake, Refused
+from strongroom.errors import Mistake, NotFound, Refused
 from strongroom.protocol import tokens
 from strongroom.protocol.messages import Activate, Activated
 from strongroom.server.catalog import models
@@ -31,16 +31,19 @@ _MOST_USES = 100_000
 _LONGEST = timedelta(days=3650)
 
 
-def create_activation_token(*, uses: int, lifetime: timedelta, by: Actor, now: datetime, url: str = "") -> str:
+def create_activation_token(
+    *, uses: int | None, lifetime: timedelta, by: Actor, now: datetime, url: str = ""
+) -> str:
     """Make a token that registers `uses` hosts and return its text, which is shown once and kept nowhere.
 
     Args:
+        uses: any number of hosts when it is None.
         url: how hosts reach the server, when that is not the server's own idea of it.
 
     Raises:
         Mistake: the number of uses or the lifetime is out of range.
     """
-    if not 1 <= uses <= _MOST_USES:
+    if uses is not None and not 1 <= uses <= _MOST_USES:
         raise Mistake(f"A token can have 1 to {_MOST_USES} uses, not {uses}.", code="bad_uses")
     if not timedelta(0) < lifetime <= _LONGEST:
         raise Mistake(f"A token can live up to {_LONGEST.days} days.", code="bad_lifetime")
@@ -58,6 +61,23 @@ def create_activation_token(*, uses: int, lifetime: timedelta, by: Actor, now: d
     return tokens.render_activation_token(token)
 
 
+def delete_activation_token(token_id: int, *, by: Actor, now: datetime) -> None:
+    """Delete a token; hosts that it registered go on.
+
+    Raises:
+        NotFound: there is no such token.
+    """
+    with transaction.atomic():
+        deleted, _ = models.ActivationToken.objects.filter(id=token_id).delete()
+        if not deleted:
+            raise NotFound(
+                f"There is no activation token {token_id}.",
+                code="no_such_token",
+                hint="List them with: strongroom token list",
+            )
+        record("activation_token.delete", f"activation token {token_id}", by=by, now=now)
+
+
 def activate(*, message: Activate, now: datetime, address: str = "") -> Activated:
     """Register the host that this agent runs on.
 
@@ -72,9 +92,10 @@ def activate(*, message: Activate, now: datetime, address: str = "") -> Activate
         known = models.Host.objects.filter(public_key=message.public_key).first()
         if known is not None:
             return _same_again(known)
-        if token.uses_left < 1:
-            raise Refused("The activation token is used up.", code="token_used_up", hint="Create a new one.")
-        models.ActivationToken.objects.filter(id=token.id).update(uses_left=F("uses_left") - 1)
+        if token.uses_left is not None:
+            if token.uses_left < 1:
+                raise Refused("The activation token is used up.", code="token_used_up", hint="Create a new one.")
+            models.ActivationToken.objects.filter(id=token.id).update(uses_left=F("uses_left") - 1)
         host = models.Host(id=uuid.uuid4().hex, public_key=message.public_key, activated=now)
         take_facts(host, message.facts)
         host.name = _free_name(message.facts.name)

@@ -15,6 +15,7 @@ from strongroom.model.policy import ConflictMode, Content
 from strongroom.model.steps import RestoreStep
 from strongroom.server.backup.admission import admit
 from strongroom.server.backup.find import require_snapshot
+from strongroom.server.backup.once import Also, nothing_else
 from strongroom.server.backup.request import record_job, require_not_revoked
 from strongroom.server.backup.sets import normal_content
 from strongroom.server.catalog import models
@@ -47,8 +48,13 @@ class RestoreWishes(msgspec.Struct, frozen=True):
     conflict: ConflictMode = ConflictMode.OVERWRITE
 
 
-def request_restore(*, wishes: RestoreWishes, by: Actor, now: datetime) -> models.Job:
+def request_restore(
+    *, wishes: RestoreWishes, by: Actor, now: datetime, also: Also = nothing_else
+) -> models.Job:
     """Record a request for a restore, judge it, and return the job; it may have ended already.
+
+    Args:
+        also: called with the job in the transaction that records it.
 
     Raises:
         NotFound: there is no such snapshot, host or path.
@@ -84,6 +90,7 @@ def request_restore(*, wishes: RestoreWishes, by: Actor, now: datetime) -> model
         )
         text = _AWAY if verdict.state is JobState.FAILED else ""
         record_job(job, verdict, step=RestoreStep.ADMISSION.value, now=now, text=text)
+        also(job)
         what = f"job {job.id} snapshot {snapshot.id[:12]}"
         record("restore.request", what, by=by, now=now, host=host.name, request=job.restore_request)
     return job

@@ -47,6 +47,16 @@ def create_api_token(
     return tokens.render_api_token(tokens.ApiToken(fingerprint=premises().fingerprint, secret=secret))
 
 
+def revoke_api_token(text: str, *, by: Actor, now: datetime) -> None:
+    """Make a token stop working; one that is not known here changes nothing."""
+    hashed = tokens.secret_hash(tokens.parse_api_token(text).secret)
+    with transaction.atomic():
+        found = models.ApiToken.objects.filter(secret_hash=hashed).first()
+        if found is not None:
+            record("api_token.revoke", f"user {by.name}", by=by, now=now, name=found.name)
+            found.delete()
+
+
 def require_token(text: str, *, address: str, now: datetime) -> Actor:
     """Return who an API token belongs to.
 

@@ -37,11 +37,11 @@ class Host(models.Model):
 
 
 class ActivationToken(models.Model):
-    """A right to register hosts. Only the hash of its secret is kept."""
+    """A right to register hosts, `uses_left` of them or, when that is null, any number. Only its secret's hash is kept."""
 
     id: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
     secret_hash: models.BinaryField[bytes, bytes] = models.BinaryField(max_length=32, unique=True)
-    uses_left: models.IntegerField[int, int] = models.IntegerField()
+    uses_left: models.IntegerField[int | None, int | None] = models.IntegerField(null=True)
     expires: models.DateTimeField[datetime, datetime] = models.DateTimeField()
     created: models.DateTimeField[datetime, datetime] = models.DateTimeField()
     created_by: models.CharField[str, str] = models.CharField(max_length=150)
