@@ -63,10 +63,6 @@ class Batch:
         self.chunks.append((chunk, data))
         self.size += len(data)
 
-    def has_room_for(self, size: int) -> bool:
-        """Whether a chunk of `size` bytes may be added."""
-        return not self.chunks or (self.size + size <= BATCH_BYTES and len(self.chunks) < BATCH_CHUNKS)
-
 
 class Uploads:
     """The queue of batches and the threads that work it off; see the module's docstring."""
@@ -201,3 +197,30 @@ class Uploads:
                 bytes_sent=before.bytes_sent + sum(map(len, blocks)),
                 bytes_stored=before.bytes_stored + stored,
             )
+
+
+class Filling:
+    """Chunks of one kind on their way into `uploads`: collected into a batch, which is given when it is full."""
+
+    def __init__(self, kind: BlockKind, uploads: Uploads) -> None:
+        """Begin with an empty batch."""
+        self._kind = kind
+        self._uploads = uploads
+        self._batch = Batch(kind)
+
+    def add(self, chunk: ChunkId, data: bytes) -> None:
+        """Append a chunk; called once per small file, so it does as little as it can."""
+        batch = self._batch
+        size = batch.size + len(data)
+        if size > BATCH_BYTES or len(batch.chunks) >= BATCH_CHUNKS:
+            self.give()
+            batch, size = self._batch, len(data)
+        batch.chunks.append((chunk, data))
+        batch.size = size
+
+    def give(self) -> None:
+        """Hand over what there is."""
+        batch = self._batch
+        if batch.chunks:
+            self._batch = Batch(self._kind)
+            self._uploads.give(batch)

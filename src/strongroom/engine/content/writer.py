@@ -16,7 +16,7 @@ import msgspec
 from strongroom.engine.content.blocks import FULL_BYTES
 from strongroom.engine.content.chunking import MINIMUM, Cutter, cut_bytes
 from strongroom.engine.content.runs import RunBuilder
-from strongroom.engine.content.uploads import Batch, Counts, Uploads
+from strongroom.engine.content.uploads import Counts, Filling, Uploads
 from strongroom.engine.format.block import BlockKind
 from strongroom.engine.format.entries import MAX_ENTRY_IDS
 from strongroom.engine.format.ids import chunk_id
@@ -62,7 +62,8 @@ class SnapshotWriter:
         self._gear = keys.gear
         self._cutter = Cutter(keys.gear)
         self._uploads = Uploads(sink, uploaders)
-        self._pending = {kind: Batch(kind) for kind in BlockKind}
+        self._data = Filling(BlockKind.DATA, self._uploads)
+        self._nodes = Filling(BlockKind.TREE, self._uploads)
         self._recent = _RecentIds(RECENT_IDS)
 
     def __enter__(self) -> Self:
@@ -92,7 +93,7 @@ class SnapshotWriter:
             return _EMPTY
         chunk = chunk_id(self._key, data)
         if self._recent.note(chunk):
-            self._keep(BlockKind.DATA, chunk, data)
+            self._data.add(chunk, data)
         return Content((chunk,), 0, size)
 
     def add_stream(self, readinto: Callable[[memoryview], int]) -> Content:
@@ -142,8 +143,8 @@ class SnapshotWriter:
 
     def finish(self) -> None:
         """Wait until all is in the sink. Raises what an uploader raised. More may be added afterwards."""
-        for kind in BlockKind:
-            self._hand_over(kind)
+        self._data.give()
+        self._nodes.give()
         self._uploads.finish()
 
     def _leaves(self, parts: Iterable[Part]) -> Iterator[Leaf]:
@@ -160,7 +161,7 @@ class SnapshotWriter:
         for view in chunks:
             chunk = chunk_id(self._key, view)
             if self._recent.note(chunk):
-                self._keep(BlockKind.DATA, chunk, bytes(view))
+                self._data.add(chunk, bytes(view))
             lists.add(chunk, len(view))
             size += len(view)
         ids, depth = lists.finish()
@@ -175,19 +176,8 @@ class SnapshotWriter:
     def _keep_node(self, node: bytes) -> ChunkId:
         chunk = chunk_id(self._key, node)
         if self._recent.note(chunk):
-            self._keep(BlockKind.TREE, chunk, node)
+            self._nodes.add(chunk, node)
         return chunk
-
-    def _keep(self, kind: BlockKind, chunk: ChunkId, data: bytes) -> None:
-        if not self._pending[kind].has_room_for(len(data)):
-            self._hand_over(kind)
-        self._pending[kind].add(chunk, data)
-
-    def _hand_over(self, kind: BlockKind) -> None:
-        batch = self._pending[kind]
-        self._pending[kind] = Batch(kind)
-        if batch.chunks:
-            self._uploads.give(batch)
 
 
 class _RecentIds:

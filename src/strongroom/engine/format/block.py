@@ -134,6 +134,8 @@ def expand(method: int, payload: bytes | memoryview, plain_size: int) -> bytes |
     """
     if not 0 < plain_size <= MAX_PLAIN_BYTES:
         raise _bad(f"its plain size cannot be {plain_size}")
+    if len(payload) > plain_size:
+        raise _bad("it is larger than its chunks")
     if method == Method.STORED:
         plain: bytes | memoryview = payload
     elif method == Method.ZSTD:
