@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from django.contrib.auth.models import User
 from django.db.models import Count, Max
 
 from strongroom.errors import NotFound
 from strongroom.model import missed as missed_words
 from strongroom.model.paths import escape_path
+from strongroom.protocol import tokens
 from strongroom.server.backup.find import require_snapshot
 from strongroom.server.backup.sets import require_set
 from strongroom.server.catalog import models
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-    from strongroom.model.job import JobState
+    from strongroom.model.job import JobState, JobType
 
 MOST: Final = 1000
 View = dict[str, Any]
@@ -66,13 +68,19 @@ def backup_set(reference: str) -> View:
 
 
 def jobs(
-    *, limit: int = 100, before: int = 0, set_id: int = 0, host: str = "", states: tuple[JobState, ...] = ()
+    *,
+    limit: int = 100,
+    before: int = 0,
+    set_id: int = 0,
+    host: str = "",
+    states: tuple[JobState, ...] = (),
+    job_type: JobType | None = None,
 ) -> list[View]:
     """Return jobs, newest first, without their logs.
 
     Args:
         before: only jobs with smaller numbers: the last one of the page before.
-        set_id, host, states: only these; `host` is an id.
+        set_id, host, states, job_type: only these; `host` is an id.
     """
     rows = _with_names(models.Job.objects.all()).order_by("-id")
     if before:
@@ -83,6 +91,8 @@ def jobs(
         rows = rows.filter(host_id=host)
     if states:
         rows = rows.filter(state__in=[state.value for state in states])
+    if job_type:
+        rows = rows.filter(type=job_type.value)
     return [_job(row) for row in rows[: _page(limit)]]
 
 
@@ -111,10 +121,14 @@ def all_missed_files(job_id: int) -> Iterator[View]:
     return (_missed(row) for row in rows.iterator(chunk_size=MOST))
 
 
-def snapshots(*, set_id: int = 0, limit: int = MOST) -> list[View]:
-    """Return snapshots, newest first; of one set, or of all."""
+def snapshots(*, set_id: int = 0, limit: int = MOST, before: int = 0) -> list[View]:
+    """Return snapshots, newest first; of one set, or of all; only those with a `number` smaller than `before`."""
     rows = models.Snapshot.objects.defer("bitmap").order_by("-number")
-    return _snapshots(list((rows.filter(set_id=set_id) if set_id else rows)[: _page(limit)]))
+    if set_id:
+        rows = rows.filter(set_id=set_id)
+    if before:
+        rows = rows.filter(number__lt=before)
+    return _snapshots(list(rows[: _page(limit)]))
 
 
 def snapshot(reference: str) -> View:
@@ -125,6 +139,38 @@ def snapshot(reference: str) -> View:
         Mistake: it is not an id, or several begin so.
     """
     return _snapshots([require_snapshot(reference)])[0]
+
+
+def activation_tokens(*, limit: int = 100, before: int = 0) -> list[View]:
+    """Return the activation tokens, newest first, without their secrets."""
+    rows = models.ActivationToken.objects.order_by("-id")
+    return [_activation_token(row) for row in (rows.filter(id__lt=before) if before else rows)[: _page(limit)]]
+
+
+def activation_token(text: str) -> View:
+    """Return the activation token whose text this is.
+
+    Raises:
+        Mistake: it is no token.
+        NotFound: it is none of ours.
+    """
+    hashed = tokens.secret_hash(tokens.parse_activation_token(text).secret)
+    row = models.ActivationToken.objects.filter(secret_hash=hashed).first()
+    if row is None:
+        raise NotFound("The activation token is not known here.", code="no_such_token")
+    return _activation_token(row)
+
+
+def user(name: str) -> View:
+    """Return a person who may log in.
+
+    Raises:
+        NotFound: there is none of this name.
+    """
+    row = User.objects.filter(username=name, is_active=True).first()
+    if row is None:
+        raise NotFound(f"There is no user {name}.", code="no_such_user")
+    return {"name": row.username, "is_admin": row.is_superuser}
 
 
 def audit(*, limit: int = 100, before: int = 0) -> list[View]:
@@ -145,8 +191,19 @@ def audit(*, limit: int = 100, before: int = 0) -> list[View]:
 
 
 def _page(limit: int) -> int:
-    """Return how many rows a page has."""
-    return min(max(limit, 1), MOST)
+    """Return how many rows a page has; callers ask for one more than they show, to see whether the list goes on."""
+    return min(max(limit, 1), MOST + 1)
+
+
+def _activation_token(row: models.ActivationToken) -> View:
+    """Return an activation token as plain data."""
+    return {
+        "id": row.id,
+        "uses_left": row.uses_left,
+        "expires": iso(row.expires),
+        "created": iso(row.created),
+        "created_by": row.created_by,
+    }
 
 
 def _host(row: models.Host, set_count: int) -> View:
@@ -258,6 +315,7 @@ def _snapshots(rows: list[models.Snapshot]) -> list[View]:
     return [
         {
             "id": row.id,
+            "number": row.number,
             "set_id": row.set_id,
             "set_name": sets[row.set_id].name if row.set_id in sets else None,
             "host": sets[row.set_id].host.name if row.set_id in sets else None,

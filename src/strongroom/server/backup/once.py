@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from django.db import IntegrityError
 
 from strongroom.errors import Conflict
 from strongroom.server.catalog import models
-from strongroom.server.users.audit import Actor
+
+if TYPE_CHECKING:
+    from strongroom.server.users.audit import Actor
 
 Job: TypeAlias = models.Job
 Also: TypeAlias = Callable[[models.Job], None]

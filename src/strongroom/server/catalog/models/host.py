@@ -37,7 +37,7 @@ class Host(models.Model):
 
 
 class ActivationToken(models.Model):
-    """A right to register hosts, `uses_left` of them or, when that is null, any number. Only its secret's hash is kept."""
+    """A right to register hosts: any number when `uses_left` is null. Only the hash of its secret is kept."""
 
     id: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
     secret_hash: models.BinaryField[bytes, bytes] = models.BinaryField(max_length=32, unique=True)
