@@ -21,10 +21,15 @@ _LENGTH = struct.Struct(">I")
 
 def encode_frames(bodies: Iterable[bytes]) -> bytes:
     """Return the bodies as one string of frames."""
-    parts: list[bytes] = []
+    return b"".join(frame_pieces(bodies))
+
+
+def frame_pieces(bodies: Iterable[bytes]) -> list[bytes]:
+    """Return the bodies as frames in pieces, to be sent one after the other; the bodies are not copied."""
+    pieces: list[bytes] = []
     for body in bodies:
-        parts += (_LENGTH.pack(len(body)), body)
-    return b"".join(parts)
+        pieces += (_LENGTH.pack(len(body)), body)
+    return pieces
 
 
 def decode_frames(data: bytes) -> Iterator[memoryview]:

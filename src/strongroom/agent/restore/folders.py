@@ -53,6 +53,7 @@ class Folders:
         self._path: list[Folder] = [Folder(b"", target)]
         self._into = into or _open
         self._left: list[tuple[Parts, int]] = []
+        self._unfinished: dict[Parts, set[bytes]] = {}
 
     def enter(self, parts: Parts) -> Folder:
         """Return the folder at this path below the target.
@@ -68,6 +69,8 @@ class Folders:
             self._reopen()
         for name in parts[common:]:
             path.append(self._into(path[-1], name))
+            if self._unfinished:
+                path[-1].made = self._unfinished.pop(self._parts(), path[-1].made)
             if len(path) > MAX_OPEN:
                 self._rest(path[-MAX_OPEN])
         return path[-1]
@@ -96,11 +99,18 @@ class Folders:
             common += 1
         return common
 
+    def _parts(self) -> Parts:
+        """Return the path that we are at."""
+        return tuple(folder.name for folder in self._path[1:])
+
     def _leave(self) -> None:
         """Close the deepest folder."""
         folder = self._path[-1]
         if folder.relock is not None:
-            self._left.append((tuple(above.name for above in self._path[1:]), folder.relock))
+            self._left.append((self._parts(), folder.relock))
+        if folder.made:
+            # A listing of several paths comes back to the folders above them: what was made is still to be finished.
+            self._unfinished[self._parts()] = folder.made
         self._path.pop()
         if folder.handle >= 0:
             os.close(folder.handle)
