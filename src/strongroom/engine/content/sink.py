@@ -31,4 +31,4 @@ class Sink(Protocol):
         """Tell for each id, at most 65 536 of them, whether its chunk must be put."""
 
     def put(self, blocks: Sequence[bytes]) -> int:
-        """Take encoded blocks, at most 32 MiB in all; return how many bytes the store grew by."""
+        """Take encoded blocks, at most 32 MiB in all; return how many of their bytes were new to this set."""

@@ -40,7 +40,7 @@ class Counts(msgspec.Struct, frozen=True):
         chunks: chunks that the sink did not have.
         bytes_new: their plain bytes.
         bytes_sent: the blocks they were sent in.
-        bytes_stored: what the sink says it grew by.
+        bytes_stored: how much of it was new to the set, as the sink says.
     """
 
     chunks: int = 0
