@@ -63,9 +63,13 @@ class _Tally:
     def _add_part(self, part: PartComparison) -> None:
         """Count what differs in a part."""
         for stat, entry in part.pairs():
-            if stat.type is EntryType.FOLDER or (entry is not None and is_unchanged(entry.stat, stat)):
+            was_file = entry is not None and entry.stat.type is not EntryType.FOLDER
+            if stat.type is EntryType.FOLDER:
+                self.removed += was_file
                 continue
-            if entry is None:
+            if entry is not None and is_unchanged(entry.stat, stat):
+                continue
+            if not was_file:
                 self.added += 1
             else:
                 self.changed += 1
