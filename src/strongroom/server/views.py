@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from django.contrib.auth.models import User
 from django.db.models import Count, Max
 
 from strongroom.errors import NotFound
@@ -167,7 +166,7 @@ def user(name: str) -> View:
     Raises:
         NotFound: there is none of this name.
     """
-    row = User.objects.filter(username=name, is_active=True).first()
+    row = models.User.objects.filter(username=name, is_active=True).first()
     if row is None:
         raise NotFound(f"There is no user {name}.", code="no_such_user")
     return {"name": row.username, "is_admin": row.is_superuser}

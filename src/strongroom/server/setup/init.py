@@ -11,7 +11,6 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from django.contrib.auth.models import User
 from django.db import transaction
 
 from strongroom.engine.vault.storage.local import LocalStorage
@@ -116,7 +115,7 @@ def _create_administrator(folder: DataFolder, password: str, now: datetime) -> N
     """Create the administrator, and the token by which the local one needs no login."""
     secret = tokens.new_secret()
     with transaction.atomic():
-        user, _ = User.objects.get_or_create(
+        user, _ = models.User.objects.get_or_create(
             username=ADMINISTRATOR, defaults={"is_staff": True, "is_superuser": True, "date_joined": now}
         )
         user.set_password(password)

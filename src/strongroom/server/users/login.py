@@ -12,9 +12,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.contrib.auth import authenticate
-from django.contrib.auth.models import User
 
 from strongroom.errors import Refused, Unauthenticated
+from strongroom.server.catalog.models import User
 from strongroom.server.users.audit import Actor, record
 
 if TYPE_CHECKING:

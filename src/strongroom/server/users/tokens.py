@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from django.contrib.auth.models import User
 from django.db import transaction
 
 from strongroom.errors import Mistake, NotFound, Unauthenticated
@@ -33,7 +32,7 @@ def create_api_token(
         raise Mistake("A token's lifetime must be longer than nothing.", code="bad_lifetime")
     secret = tokens.new_secret()
     with transaction.atomic():
-        user = User.objects.filter(username=user_name, is_active=True).first()
+        user = models.User.objects.filter(username=user_name, is_active=True).first()
         if user is None:
             raise NotFound(f"There is no user {user_name}.", code="no_such_user")
         models.ApiToken.objects.create(

@@ -1,6 +1,11 @@
-"""The tables, gathered: Django looks for all models of an app in this module."""
+"""The tables, gathered: Django looks for all models of an app in this module.
+
+Django's own table of users is named here too, for it can be imported only after the catalog.
+"""
 
 from __future__ import annotations
+
+from django.contrib.auth.models import User
 
 from strongroom.server.catalog.models.host import ActivationToken, Host, UsedNonce
 from strongroom.server.catalog.models.job import Job, JobLogLine, JobMissedFile
@@ -25,5 +30,6 @@ __all__ = [
     "Snapshot",
     "StartedOnce",
     "UsedNonce",
+    "User",
     "VaultSession",
 ]
