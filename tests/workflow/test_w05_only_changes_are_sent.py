@@ -111,9 +111,10 @@ def test_a_job_that_fails_leaves_the_memory_as_it_was(host, data, monkeypatch):
     def lost(_self, _root, _report):
         raise Conflict("The session has ended.", code="session_ended")
 
-    with monkeypatch.context() as patch, pytest.raises(Conflict):
+    with monkeypatch.context() as patch:
         patch.setattr(VaultSink, "commit", lost)
-        host.back_up(data)
+        with pytest.raises(Conflict):
+            host.back_up(data)
     assert [path.name for path in host.places.set_folder(SET).iterdir()] == ["listing"]
     assert (host.places.set_folder(SET) / "listing").read_bytes() == before
     host.base = base
@@ -128,9 +129,10 @@ def test_when_the_server_misses_chunks_the_next_backup_reads_all_again(host, dat
     def incomplete(_self, _root, _report):
         raise Conflict("A chunk is not stored.", code="incomplete_tree")
 
-    with monkeypatch.context() as patch, pytest.raises(Conflict):
+    with monkeypatch.context() as patch:
         patch.setattr(VaultSink, "commit", incomplete)
-        host.back_up(data)
+        with pytest.raises(Conflict):
+            host.back_up(data)
     host.base = base
     healing = host.back_up(data)
     assert healing.report.transfer.files_read == 61

@@ -1,4 +1,4 @@
-"""W12: the missed files of a job stand in a log on the host, one line each with its reason; the server gets the same."""
+"""W12: the missed files of a job stand in a log on the host, a line each with its reason; the server gets the same."""
 
 import os
 import stat

@@ -70,6 +70,7 @@ def transmit(fileset: Fileset, set_folder: Path, sink: BackupSink, missed: Misse
         root, fresh = _send(fileset, set_folder / "listing.new", writer, reader, events)
         if fileset.tries_again and missed.drop_held():
             # What was missed is not believed in the listing just written: the same work over it tries just that again.
+            fileset.source.refresh()
             with fresh.read() as known:
                 again = dataclasses.replace(fileset, known=known)
                 root, fresh = _send(again, set_folder / "listing.again", writer, reader, events)

@@ -147,6 +147,10 @@ class Source(Protocol):
         """Open a folder; the one opened before is given up."""
         ...
 
+    def refresh(self) -> None:
+        """Ask anew what locks there are, before the next answer about one."""
+        ...
+
     def user_name(self, uid: int) -> str:
         """Return the name of an owner, empty if unknown."""
         ...

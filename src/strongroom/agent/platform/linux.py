@@ -136,6 +136,10 @@ class LinuxSource:
                 os.close(handle)
                 self._handles[at] = None
 
+    def refresh(self) -> None:
+        """Read the table of locks anew."""
+        self._locks.forget()
+
     def user_name(self, uid: int) -> str:
         """Return the owner's name, asked for once per source."""
         name = self._users.get(uid)

@@ -2,7 +2,7 @@
 
 Why: a locked file is a missed file in a live scan (W9), and trying its lock would disturb its owner.
 Promises: sees write locks of every sort (POSIX, open-file-description, `flock`) and leases; asks no file anything.
-The table is read about once a second, and again before a file is called locked; but never so often that it costs time.
+The table is read at most once a second, and less often where it is so long that reading it would cost time.
 Does not: see locks that processes on other machines hold on a network file system.
 """
 
@@ -26,15 +26,18 @@ class LockTable:
 
     def __init__(self, path: str = "/proc/locks") -> None:
         self._path = path
-        self._read_again_s = self._confirm_s = 0.0
+        self._read_again_s = 0.0
         self._locked: dict[int, set[int]] = {}
 
     def devices_of(self, inode: int) -> set[int]:
         """Return the devices on which a file with this inode number is locked; nearly always none."""
-        now_s = clock.monotonic_s()
-        if now_s >= self._read_again_s or (inode in self._locked and now_s >= self._confirm_s):
+        if clock.monotonic_s() >= self._read_again_s:
             self._read()
         return self._locked.get(inode, _NONE)
+
+    def forget(self) -> None:
+        """Read the table before the next answer."""
+        self._read_again_s = 0.0
 
     def _read(self) -> None:
         """Read the table anew."""
@@ -45,8 +48,7 @@ class LockTable:
         except OSError:  # a machine without the table: what is locked shows when it is opened
             self._locked = {}
         now = clock.monotonic_s()
-        self._confirm_s = now + (now - started) * _SHARE
-        self._read_again_s = max(now + _FRESH_S, self._confirm_s)
+        self._read_again_s = now + max(_FRESH_S, (now - started) * _SHARE)
 
 
 def parse_locks(table: bytes, own_pid: int) -> dict[int, set[int]]:
