@@ -1,0 +1,39 @@
+"""Which machine a result was measured on, in one line."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import platform
+from pathlib import Path
+
+GIB = 1 << 30
+
+
+def describe(work: Path) -> str:
+    """Describe processor, memory, kernel, file system of the work folder, Python, and the day."""
+    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
+    return (
+        f"{dt.datetime.now().astimezone():%Y-%m-%d %H:%M}, {processor()}, {len(os.sched_getaffinity(0))} cores, "
+        f"{memory_gib:.0f} GiB memory, Linux {platform.release().split('-')[0]}, {file_system(work)}, "
+        f"Python {platform.python_version()}"
+    )
+
+
+def processor() -> str:
+    """Name the processor."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return " ".join(line.partition(":")[2].split())
+    return platform.machine()
+
+
+def file_system(folder: Path) -> str:
+    """Name the type of the file system that a folder is on."""
+    device = os.stat(folder).st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        fields = line.split()
+        if fields[2] == wanted:
+            return fields[fields.index("-") + 1]
+    return "unknown file system"
