@@ -52,7 +52,7 @@ class LiveServer:
         try:
             with program.open_server(self.folder, Place("127.0.0.1", 0)) as opened:
                 asyncio.run(self._serve(opened))
-        except Exception as failure:
+        except Exception as failure:  # noqa: BLE001 - whatever it is, the test shall see it
             self._failure = failure
         finally:
             self._answers.set()

@@ -1,7 +1,9 @@
 """An agent that speaks the protocol itself, well or badly, with nothing of ours between it and the server."""
 
+import contextlib
 import os
 import queue
+import socket
 import ssl
 import threading
 
@@ -132,18 +134,20 @@ class WireAgent(Wire):
         )
         assert self._stream.status == 200, self._stream.data
         self.ended.clear()
-        threading.Thread(target=self._take_orders, args=(self._stream,), daemon=True).start()
+        threading.Thread(target=self._take_orders, args=(self._stream, self.ended), daemon=True).start()
         assert self.orders.get(timeout=10) is not None
 
     def hang_up(self):
-        self._stream.close()
+        """Cut the connection of the orders, as a crash would; the thread that reads it ends."""
+        with contextlib.suppress(OSError):
+            self._stream.connection.sock.shutdown(socket.SHUT_RDWR)
 
     def next_order(self):
         while isinstance(order := self.orders.get(timeout=20), StillThere):
             pass
         return order
 
-    def _take_orders(self, stream):
+    def _take_orders(self, stream, ended):
         reader = FrameReader()
         try:
             for piece in stream.stream(1 << 16):
@@ -151,7 +155,7 @@ class WireAgent(Wire):
                     self.orders.put(msgspec.msgpack.decode(frame, type=Order))
         except (urllib3.exceptions.HTTPError, OSError, ValueError, AttributeError):
             pass
-        self.ended.set()
+        ended.set()
 
     # ---- a backup
 
