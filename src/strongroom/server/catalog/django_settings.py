@@ -45,6 +45,7 @@ TEMPLATES: list[dict[str, Any]] = [
         "DIRS": [_SERVER / "console" / "templates"],
         "APP_DIRS": False,
         "OPTIONS": {
+            "builtins": ["strongroom.server.console.filters"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",

@@ -1,0 +1,40 @@
+"""Logging in and out of the console."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib.auth import login, logout
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from strongroom import clock
+from strongroom.errors import Refused
+from strongroom.server.console.page import GET, address, page
+from strongroom.server.users.login import log_in
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+
+@page(*GET, "POST", public=True)
+def log_in_page(request: HttpRequest) -> HttpResponse:
+    """Ask for name and password, and begin a session."""
+    if request.method != "POST":
+        return render(request, "login.html", {"next": request.GET.get("next", "")})
+    name, following = request.POST.get("name", ""), request.POST.get("next", "")
+    try:
+        user = log_in(name=name, password=request.POST.get("password", ""), address=address(request), now=clock.now())
+    except Refused as error:
+        shown = {"error": error, "name": name, "next": following}
+        return render(request, "login.html", shown, status=error.http_status)
+    login(request, user)
+    is_ours = url_has_allowed_host_and_scheme(following, allowed_hosts=None, require_https=True)
+    return redirect(following if following and is_ours else "/")
+
+
+@page("POST")
+def log_out_page(request: HttpRequest) -> HttpResponse:
+    """End the session."""
+    logout(request)
+    return redirect("/login")
