@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from strongroom import log
-from strongroom.agent import activate as activation
-from strongroom.agent import config, service
-from strongroom.cli.output import AsJson, print_json, say
+from strongroom.cli.output import AsJson, LogLevel, print_json, say
 
 app = typer.Typer(no_args_is_help=True, help="The agent of this file server.")
 
@@ -27,8 +26,8 @@ def activate(
     as_json: AsJson = False,
 ) -> None:
     """Register this host with the server that made the token."""
-    folder = state or config.default_state_folder()
-    identity = activation.activate(token, folder, name=name, force=force)
+    folder = state or _agent_part("config").default_state_folder()
+    identity = _agent_part("activate").activate(token, folder, name=name, force=force)
     if as_json:
         print_json({"host": identity.host_name, "id": identity.host_id, "server": identity.server_url})
         return
@@ -40,9 +39,14 @@ def activate(
 def run(
     state: StateFolder = None,
     *,
-    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+    log_level: Annotated[LogLevel, typer.Option(help="What to log.")] = LogLevel.INFO,
     log_json: Annotated[bool, typer.Option("--log-json", help="Log JSON lines.")] = False,
 ) -> None:
     """Run the agent until it is told to stop."""
-    log.configure(level=log_level.upper(), json_lines=log_json)
-    service.run(state or config.default_state_folder())
+    log.configure(level=log_level.value, json_lines=log_json)
+    _agent_part("service").run(state or _agent_part("config").default_state_folder())
+
+
+def _agent_part(name: str) -> Any:  # noqa: ANN401  (a module that is imported only when it is wanted)
+    """Import a module of the agent; most commands never need one, and start faster without."""
+    return import_module(f"strongroom.agent.{name}")

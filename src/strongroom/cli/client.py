@@ -14,7 +14,7 @@ import json
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -24,9 +24,14 @@ from strongroom import errors
 from strongroom.protocol import tokens, trust
 from strongroom.settings import environment, user_folder
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 DEFAULT_DATA = Path("/var/lib/strongroom")
 FIRST_ERROR = 400
-FIRST_ERROR = 400
+FIRST_SERVER_ERROR = 500
+PAGE = 1000
+_HARMLESS = frozenset({"GET", "DELETE"})
 TIMEOUT = urllib3.Timeout(connect=10, read=3600)
 
 
@@ -134,35 +139,44 @@ class Client:
     """A connection to the REST API. Every method raises the error that the server's reply names."""
 
     def __init__(self, access: Access) -> None:
-        """Prepare; nothing is sent before the first call."""
-        context = ssl.create_default_context(cadata=access.authority_pem)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        """Prepare; nothing is sent before the first call.
+
+        Raises:
+            Mistake: the address, the token or the authority cannot be.
+        """
+        if not access.url.startswith("https://"):
+            raise errors.Mistake(f"{access.url} is not a server's address.", hint="It begins with https://")
+        if access.token:
+            tokens.parse_api_token(access.token)
         self.url = access.url.rstrip("/")
-        self._token = access.token
-        self._pool = urllib3.PoolManager(ssl_context=context, timeout=TIMEOUT, retries=urllib3.Retry(2, redirect=0))
+        self._token = access.token.strip()
+        self._pool = urllib3.PoolManager(ssl_context=_context(access.authority_pem), timeout=TIMEOUT)
 
     def fetch(self, *path: str | int, **query: str | int | None) -> Any:  # noqa: ANN401  (JSON)
         """GET the JSON at the path whose parts are given."""
         return self._call("GET", path, query=query)
 
     def send(self, *path: str | int, body: dict[str, Any] | None = None, key: str = "") -> Any:  # noqa: ANN401  (JSON)
-        """POST `body` as JSON; `key` makes a repeat harmless."""
+        """POST `body` as JSON; `key` makes a repeat harmless, so a call that has one is repeated when need be."""
         return self._call("POST", path, body=body or {}, key=key)
 
     def delete(self, *path: str | int) -> Any:  # noqa: ANN401  (JSON)
         """DELETE the thing at the path."""
         return self._call("DELETE", path)
 
-    def fetch_all(self, *path: str | int, **query: str | int | None) -> list[dict[str, Any]]:
-        """GET a list, page by page, and return all its items."""
-        items: list[dict[str, Any]] = []
+    def fetch_each(self, *path: str | int, **query: str | int | None) -> Iterator[dict[str, Any]]:
+        """GET a list page by page and yield its items."""
         cursor: str | None = None
         while True:
-            page = self.fetch(*path, **query, cursor=cursor)
-            items += page["items"]
-            cursor = page.get("next")
+            page = self.fetch(*path, **{"limit": PAGE, **query}, cursor=cursor)
+            yield from page["items"]
+            cursor = page["next"]
             if not cursor:
-                return items
+                return
+
+    def fetch_all(self, *path: str | int, **query: str | int | None) -> list[dict[str, Any]]:
+        """GET a list page by page and return all its items."""
+        return list(self.fetch_each(*path, **query))
 
     def _call(
         self,
@@ -174,50 +188,83 @@ class Client:
         key: str = "",
     ) -> Any:  # noqa: ANN401  (JSON)
         """Send one request and return its JSON."""
-        url = f"{self.url}/api/v1/" + "/".join(quote(str(part), safe="") for part in path)
         wanted = {name: value for name, value in (query or {}).items() if value not in (None, "")}
-        if wanted:
-            url += "?" + urlencode(wanted)
-        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
+        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         if key:
             headers["Idempotency-Key"] = key
+        try:
+            url = f"{self.url}/api/v1/" + "/".join(quote(str(part), safe="") for part in path)
+            url += "?" + urlencode(wanted) if wanted else ""
+            sent = None if body is None else json.dumps(body, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise errors.Mistake(
+                "An argument is not valid UTF-8.", code="not_utf8", hint=r"In paths, write such a byte as \xNN."
+            ) from error
         if body is not None:
             headers["Content-Type"] = "application/json"
+        repeats = urllib3.Retry(2, redirect=False, allowed_methods=None if key else _HARMLESS, backoff_factor=0.5)
         try:
-            reply = self._pool.request(method, url, body=None if body is None else json.dumps(body), headers=headers)
+            reply = self._pool.request(method, url, body=sent, headers=headers, retries=repeats)
         except urllib3.exceptions.HTTPError as error:
-            raise errors.Unavailable(
-                f"The server at {self.url} does not answer: {_cause(error)}.",
-                code="server_away",
-                hint="Is it running, and is the address right?",
-            ) from error
-        if reply.status >= FIRST_ERROR:
-            raise _problem(reply.status, reply.data)
-        return json.loads(reply.data) if reply.data else None
+            raise _unreachable(self.url, error) from error
+        return _value(reply.status, reply.data)
 
 
-def _cause(error: Exception) -> str:
-    """Return the innermost cause of an HTTP library's error, in its own words."""
-    reason = getattr(error, "reason", None)
-    return _cause(reason) if isinstance(reason, Exception) else str(error).split(": ", 1)[-1]
+def _context(authority_pem: str) -> ssl.SSLContext:
+    """Return what trusts this authority and nothing else.
+
+    Raises:
+        Mistake: it is not a PEM certificate.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_verify_locations(cadata=authority_pem)
+    except (ssl.SSLError, ValueError) as error:
+        raise errors.Mistake("The server's certificate authority is not a PEM certificate.") from error
+    return context
+
+
+def _unreachable(url: str, error: Exception) -> errors.StrongroomError:
+    """Return the error for a server that could not be talked to."""
+    cause = error
+    while isinstance(getattr(cause, "reason", None), Exception):
+        cause = cause.reason  # type: ignore[attr-defined]  # urllib3 wraps what happened in what it was doing
+    if isinstance(cause, urllib3.exceptions.SSLError):
+        return errors.Refused(
+            f"{url} is not the server that is trusted here: {cause}.",
+            code="wrong_authority",
+            hint="If the server was set up anew, log in again: strongroom login URL",
+        )
+    return errors.Unavailable(
+        f"The server at {url} does not answer: {str(cause).rpartition(': ')[2]}.",
+        code="server_away",
+        hint="Is it running, and is the address right?",
+    )
 
 
 _FAMILIES: dict[int, type[errors.StrongroomError]] = {
-    400: errors.Mistake,
     401: errors.Unauthenticated,
     403: errors.Refused,
     404: errors.NotFound,
     409: errors.Conflict,
-    422: errors.Mistake,
+    429: errors.Refused,
     503: errors.Unavailable,
 }
 
 
-def _problem(status: int, body: bytes) -> errors.StrongroomError:
-    """Return the error that a reply's problem document tells of."""
+def _value(status: int, body: bytes) -> Any:  # noqa: ANN401  (JSON)
+    """Return the JSON of a reply, or raise the error that its problem document tells of."""
     try:
-        problem = json.loads(body)
-        text, code, hint = str(problem["detail"]), str(problem["code"]), str(problem.get("hint", ""))
-    except (ValueError, KeyError, TypeError):
-        text, code, hint = f"The server answered {status}.", "bad_reply", ""
-    return _FAMILIES.get(status, errors.StrongroomError)(text, code=code, hint=hint)
+        value = json.loads(body) if body else None
+    except ValueError:
+        value = None
+        status = max(status, FIRST_SERVER_ERROR)
+    if status < FIRST_ERROR:
+        return value
+    family = _FAMILIES.get(status) or (errors.Mistake if status < FIRST_SERVER_ERROR else errors.StrongroomError)
+    if not isinstance(value, dict) or not {"detail", "code"} <= value.keys():
+        raise family(
+            f"What answers there is not a Strongroom server, or a newer one (status {status}).", code="bad_reply"
+        )
+    raise family(str(value["detail"]), code=str(value["code"]), hint=str(value.get("hint", "")))

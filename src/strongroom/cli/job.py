@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Annotated
 
 import typer
 
-from strongroom.cli.client import Client, find_access
+from strongroom.cli.client import PAGE, Client, find_access
 from strongroom.cli.output import AsJson, moment, print_facts, print_json, print_table, reason, say, size
 from strongroom.cli.wait import print_summary, progress_line
-from strongroom.model.job import JobState
+from strongroom.model.job import JobState, JobType
 
 app = typer.Typer(no_args_is_help=True, help="Jobs: backups and restores.")
 
@@ -20,12 +21,17 @@ JobId = Annotated[int, typer.Argument(metavar="ID", help="The job's number.")]
 def list_jobs(
     *,
     backup_set: Annotated[str, typer.Option("--set", help="Only of this set.")] = "",
-    state: Annotated[str, typer.Option(help="Only in this state.")] = "",
+    host: Annotated[str, typer.Option(help="Only of this host.")] = "",
+    state: Annotated[JobState | None, typer.Option(help="Only in this state.")] = None,
+    job_type: Annotated[JobType | None, typer.Option("--type", help="Only of this type.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List jobs, newest first."""
-    jobs = Client(find_access()).fetch("jobs", set=backup_set, state=state, limit=limit)["items"]
+    found = Client(find_access()).fetch_each(
+        "jobs", set=backup_set, host=host, state=state, type=job_type, limit=min(limit, PAGE)
+    )
+    jobs = list(islice(found, limit))
     if as_json:
         print_json(jobs)
         return
@@ -88,9 +94,9 @@ def cancel(job: JobId, *, as_json: AsJson = False) -> None:
 @app.command()
 def missed(job: JobId, *, as_json: AsJson = False) -> None:
     """List the files that a job missed, with the reasons."""
-    files = Client(find_access()).fetch_all("jobs", job, "missed", limit=1000)
+    files = Client(find_access()).fetch_each("jobs", job, "missed")
     if as_json:
-        print_json(files)
+        print_json(list(files))
         return
     for file in files:
         say(f"{file['path']}\t{file['text']}" + (f" ({file['detail']})" if file.get("detail") else ""))

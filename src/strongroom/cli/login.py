@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from strongroom.cli.client import Access, Client, credentials_file
-from strongroom.cli.output import remark, say
+from strongroom.cli.output import ask, confirm, remark, say
 from strongroom.errors import Mistake, Refused
 from strongroom.protocol import trust
 
@@ -28,8 +28,8 @@ def login(
     if not url.startswith("https://"):
         raise Mistake(f"{url} is not a server's address.", hint="It begins with https://")
     authority = _trusted_authority(url, fingerprint)
-    name = user or typer.prompt("User", err=True)
-    password = typer.prompt("Password", hide_input=True, err=True)
+    name = user or ask("User")
+    password = ask("Password", hidden=True)
     reply = Client(Access(url, "", authority)).send(
         "login", body={"username": name, "password": password, "name": f"command line on {os.uname().nodename}"}
     )
@@ -55,16 +55,19 @@ def _trusted_authority(url: str, fingerprint: str) -> str:
         return trust.fetch_authority(url, expected)
     authority = trust.fetch_authority(url, None)
     remark(f"The server's certificate authority has the SHA-256 fingerprint\n  {trust.fingerprint_of(authority).hex()}")
-    if not typer.confirm("Is that your server?", err=True):
+    if not confirm("Is that your server?"):
         raise Refused("Not logged in.", hint="The fingerprint is in the server's log at its start.")
     return authority
 
 
 def _save(file: Path, access: Access) -> None:
     """Keep the access for later commands, readable by this user only."""
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = file.with_suffix(".new")
-    fresh.touch(mode=0o600)
-    fresh.chmod(0o600)
-    fresh.write_bytes(msgspec.json.encode(access))
-    fresh.replace(file)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fresh.touch(mode=0o600)
+        fresh.chmod(0o600)
+        fresh.write_bytes(msgspec.json.encode(access))
+        fresh.replace(file)
+    except OSError as error:
+        raise Mistake(f"{file} cannot be written: {error.strerror}.", code="no_access") from error

@@ -5,6 +5,7 @@ Promises: with `--json` exactly one JSON value goes to standard output; progress
 
 from __future__ import annotations
 
+import enum
 import json
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +15,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from strongroom.errors import Mistake
+
+
+class LogLevel(enum.StrEnum):
+    """The lowest level that is logged."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -22,7 +35,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 out = Console(soft_wrap=True, highlight=False)
 remarks = Console(stderr=True, soft_wrap=True, highlight=False)
 
-KIB = 1024
 KIB = 1024
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
@@ -58,6 +70,35 @@ def say(text: str) -> None:
 def remark(text: str) -> None:
     """Print one sentence to standard error."""
     remarks.print(Text(text))
+
+
+def ask(question: str, *, hidden: bool = False, twice: bool = False) -> str:
+    """Ask a person for a line of text.
+
+    Raises:
+        Mistake: there is nobody to ask, or no answer.
+    """
+    try:
+        return str(typer.prompt(question, hide_input=hidden, confirmation_prompt=twice, err=True))
+    except typer.Abort as error:
+        raise _no_answer() from error
+
+
+def confirm(question: str) -> bool:
+    """Ask a person to say yes or no.
+
+    Raises:
+        Mistake: there is nobody to ask, or no answer.
+    """
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort as error:
+        raise _no_answer() from error
+
+
+def _no_answer() -> Mistake:
+    """Return the error for a question that nobody answered."""
+    return Mistake("A question was not answered.", code="no_answer")
 
 
 def size(count: float | None) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sys
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from strongroom import log
+from strongroom import clock, log
 from strongroom.cli.client import data_folder
-from strongroom.cli.output import AsJson, print_json, remark, say
+from strongroom.cli.output import AsJson, LogLevel, ask, print_json, say
 from strongroom.errors import Mistake
 
 app = typer.Typer(no_args_is_help=True, help="Set up and run the server.")
@@ -25,25 +26,28 @@ SERVER_PARTS = "django"
 def init(
     data: DataFolder = None,
     *,
-    admin: Annotated[str, typer.Option(help="Name of the administrator.")] = "admin",
+    name: Annotated[
+        list[str] | None, typer.Option(help="A name or address that hosts will call the server by; may be given again.")
+    ] = None,
     ask_password: Annotated[
         bool, typer.Option("--ask-password", help="Ask for the administrator's password instead of making one.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a data folder: keys, certificate authority, catalog, vault, and an administrator."""
-    setup: Any = _server_part("setup")
-    password = ""
+    init_server, config = _server_part("setup.init").init_server, _server_part("config")
+    password = None
     if ask_password:
-        password = typer.prompt("Password for the administrator", hide_input=True, confirmation_prompt=True, err=True)
+        password = ask("Password for the administrator", hidden=True, twice=True)
     folder = data or data_folder()
-    made = setup.init(folder, admin_name=admin, password=password)
+    made = init_server(config.DataFolder(folder), now=clock.now(), password=password, names=tuple(name or ()))
     if as_json:
-        print_json({"data": str(folder), "admin": admin, "password": made if not password else None})
+        print_json({"data": str(folder), "admin": made.administrator, "password": made.password})
         return
     say(f"The server's data folder is {folder}.")
-    if not password:
-        say(f"Administrator: {admin}   password: {made}   (shown only now)")
+    say(f"Administrator: {made.administrator}" + (f"   password: {made.password}" if made.password else ""))
+    if made.password:
+        say("The password is shown only now.")
     say(f"Keep a copy of {folder / 'root.key'} somewhere else: without it nobody can read the vault.")
     say(f"Next: strongroom server run --data {folder}")
 
@@ -53,12 +57,14 @@ def run(
     data: DataFolder = None,
     *,
     listen: Annotated[str, typer.Option(help="HOST:PORT to listen on.")] = "0.0.0.0:8440",
-    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+    log_level: Annotated[LogLevel | None, typer.Option(help="What to log [INFO, or as server.toml says].")] = None,
     log_json: Annotated[bool, typer.Option("--log-json", help="Log JSON lines.")] = False,
 ) -> None:
     """Run the server until it is told to stop."""
-    log.configure(level=log_level.upper(), json_lines=log_json)
-    _server_part("app").run(data or data_folder(), listen)
+    run_server, folder = _server_part("app").run, data or data_folder()
+    settings = _server_part("config").DataFolder(folder).config()
+    log.configure(level=log_level.value if log_level else settings.log_level, json_lines=log_json or settings.log_json)
+    run_server(folder, listen)
 
 
 def _server_part(name: str) -> Any:  # noqa: ANN401  (a module that is imported only when it is wanted)
@@ -67,11 +73,10 @@ def _server_part(name: str) -> Any:  # noqa: ANN401  (a module that is imported 
     Raises:
         Mistake: only the agent is installed here.
     """
-    try:
-        __import__(SERVER_PARTS)
-    except ModuleNotFoundError as error:
-        remark("This installation has only the agent's parts.")
-        raise Mistake("The server's parts are not installed.", hint="pip install 'strongroom[server]'") from error
-    module = f"strongroom.server.{name}"
-    __import__(module)
-    return sys.modules[module]
+    if find_spec(SERVER_PARTS) is None:
+        raise Mistake(
+            "The server's parts are not installed here; only the agent's are.",
+            code="no_server_parts",
+            hint="Install them with: pip install 'strongroom[server]'",
+        )
+    return import_module(f"strongroom.server.{name}")

@@ -57,7 +57,13 @@ def list_sets(*, as_json: AsJson = False) -> None:
     print_table(
         ("id", "name", "host", "include", "last backup"),
         (
-            (item["id"], item["name"], item["host"], ", ".join(item["include"]), item.get("last_state") or "never")
+            (
+                item["id"],
+                item["name"],
+                item["host"],
+                ", ".join(item["include"]),
+                item["last_job"]["state"] if item["last_job"] else "never",
+            )
             for item in sets
         ),
     )

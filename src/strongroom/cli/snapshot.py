@@ -43,7 +43,7 @@ def list_snapshots(
                 item["files"],
                 size(item["size_bytes"]),
                 size(item["new_bytes"]),
-                item["missed"] or "",
+                item["missed_count"] or "",
             )
             for item in snapshots
         ),
@@ -58,9 +58,9 @@ def list_entries(
     as_json: AsJson = False,
 ) -> None:
     """List a folder of a snapshot."""
-    entries = Client(find_access()).fetch_all("snapshots", snapshot, "entries", path=as_argument(path), limit=1000)
+    entries = Client(find_access()).fetch_each("snapshots", snapshot, "entries", path=as_argument(path))
     if as_json:
-        print_json(entries)
+        print_json(list(entries))
         return
     for entry in entries:
         mode = stat.filemode(_FORMATS[entry["type"]] | int(entry["mode"]))

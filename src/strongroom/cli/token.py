@@ -50,10 +50,15 @@ def list_tokens(*, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def delete(token: Annotated[int, typer.Argument(help="The token's id.")]) -> None:
+def delete(
+    token: Annotated[int, typer.Argument(min=1, metavar="ID", help="The token's id.")], *, as_json: AsJson = False
+) -> None:
     """Delete a token; hosts that it registered go on."""
     Client(find_access()).delete("tokens", token)
-    say(f"Token {token} is deleted.")
+    if as_json:
+        print_json({"id": token, "deleted": True})
+    else:
+        say(f"Token {token} is deleted.")
 
 
 def duration_s(text: str) -> int:
