@@ -1,0 +1,157 @@
+"""Reading under a grant: only what it covers, whole blocks where that is right, and nothing wrong ever."""
+
+import random
+
+import pytest
+from blake3 import blake3
+
+from strongroom.engine.format.block import decode_block, verify_block
+from strongroom.engine.vault.vault import Vault
+from strongroom.errors import Damaged, NotFound, Refused
+from strongroom.model.entry import ChunkId
+from strongroom.testing.vault_driver import back_up, ids_of
+
+
+def noise(seed, size=2000):
+    return random.Random(seed).randbytes(size)
+
+
+FILES = {b"%02d" % number: noise(number) for number in range(20)}
+FOLDER = {b"files": FILES, b"secret": {b"key": noise(99)}, b"same": noise(3), b"empty": b"", b"none": {}}
+
+
+@pytest.fixture
+def row(place):
+    return back_up(place.vault, 1, FOLDER)
+
+
+def served(place, ids, allowed):
+    """Return the chunks that come in the blocks, each block verified, and how many blocks there are."""
+    found, count = {}, 0
+    for encoded in place.vault.blocks(ids, allowed):
+        block = decode_block(encoded)
+        plain = bytes(verify_block(block, place.keys.key_ids))
+        start = 0
+        for chunk, size in zip(block.ids, block.sizes, strict=True):
+            found[chunk] = plain[start : start + size]
+            start += size
+        count += 1
+    return found, count
+
+
+def test_everything_of_a_snapshot_comes_in_whole_blocks(place, row):
+    ids = ids_of(place.keys, *FILES.values(), noise(99))
+    found, count = served(place, [*ids, *ids], place.vault.coverage(row.id))
+    assert set(ids) <= set(found)
+    assert count == 1
+
+
+def test_a_block_is_cut_down_to_what_is_wanted_when_that_is_less_than_half(place, row):
+    ids = ids_of(place.keys, noise(1), noise(2))
+    found, _ = served(place, ids, place.vault.coverage(row.id))
+    assert found == dict(zip(ids, (noise(1), noise(2)), strict=True))
+
+
+def test_a_block_with_something_that_is_not_allowed_is_cut_down(place, row):
+    ids = ids_of(place.keys, *FILES.values())
+    found, _ = served(place, ids, place.vault.coverage(row.id, [b"files"]))
+    assert set(found) == set(ids)
+    assert ids_of(place.keys, noise(99))[0] not in found
+
+
+@pytest.mark.parametrize(
+    ("path", "datas"),
+    [
+        (b"files/03", [noise(3)]),
+        (b"files", [noise(number) for number in range(20)]),
+        (b"secret", [noise(99)]),
+        (b"empty", []),
+        (b"none", []),
+    ],
+)
+def test_coverage_is_what_the_path_reaches(place, row, path, datas):
+    covered = place.vault.coverage(row.id, [path])
+    ids = ids_of(place.keys, *datas)
+    assert set(ids) <= set(served(place, ids, covered)[0])
+    for data in {*FILES.values(), noise(99)} - set(datas):
+        with pytest.raises(Refused) as refused:
+            list(place.vault.blocks(ids_of(place.keys, data), covered))
+        assert refused.value.code == "not_granted"
+
+
+def test_several_paths_cover_what_each_of_them_does(place, row):
+    covered = place.vault.coverage(row.id, [b"files/01", b"secret/key"])
+    assert set(served(place, ids_of(place.keys, noise(1), noise(99)), covered)[0])
+    with pytest.raises(Refused):
+        list(place.vault.blocks(ids_of(place.keys, noise(2)), covered))
+
+
+def test_no_path_and_the_root_cover_all(place, row):
+    assert place.vault.coverage(row.id) == place.vault.coverage(row.id, [b""])
+    with pytest.raises(NotFound):
+        place.vault.coverage(row.id, [b"nothing"])
+    with pytest.raises(NotFound):
+        place.vault.coverage("0" * 32)
+
+
+def test_what_is_not_stored_and_what_is_not_granted_are_refused_alike(place, row):
+    covered = place.vault.coverage(row.id, [b"files"])
+    texts = []
+    for chunk in (ids_of(place.keys, noise(99))[0], ChunkId(b"\7" * 32)):
+        with pytest.raises(Refused) as refused:
+            list(place.vault.blocks([chunk], covered))
+        texts.append(str(refused.value))
+    assert texts[0] == texts[1]
+
+
+def test_nothing_is_given_before_all_is_found_to_be_allowed(place, row):
+    covered = place.vault.coverage(row.id, [b"files"])
+    blocks = place.vault.blocks(ids_of(place.keys, noise(1), noise(99)), covered)
+    with pytest.raises(Refused):
+        next(blocks)
+
+
+def test_large_files_are_covered_with_their_lists(place):
+    chunks = [noise(number, 300_000) for number in range(3)]
+    row = back_up(place.vault, 1, {b"many": b"".join(noise(number, 1 << 20) for number in range(8)), b"x": chunks[0]})
+    reader = place.vault.reader(row.id)
+    covered = place.vault.coverage(row.id, [b"many"])
+    ids = list(reader.content_ids(reader.entry(b"many")))
+    found, _ = served(place, ids, covered)
+    assert b"".join(found[chunk] for chunk in ids) == b"".join(noise(number, 1 << 20) for number in range(8))
+
+
+def test_reads_come_in_the_order_asked_and_as_often(place, row):
+    datas = [noise(5), noise(1), noise(5), noise(99)]
+    assert list(place.vault.read(ids_of(place.keys, *datas))) == datas
+    assert list(place.vault.read([])) == []
+
+
+def test_what_is_not_stored_is_damage_to_a_reader(place, row):
+    with pytest.raises(Damaged) as damaged:
+        list(place.vault.read([ChunkId(b"\7" * 32)]))
+    assert damaged.value.code == "chunk_missing"
+
+
+def test_a_forged_index_is_found_out(place, row):
+    """Someone who can write to the vault's folder, but has no key, sends a chunk's id to another chunk's place."""
+    runs = [name for name in place.storage.objects if name.startswith("index/")]
+    forge_places(place.storage, max(runs, key=lambda name: len(place.storage.objects[name])))
+    forged = place.reopen()
+    assert isinstance(forged.vault, Vault)
+    wrong = 0
+    for data in FILES.values():
+        try:
+            assert list(forged.vault.read(ids_of(place.keys, data))) == [data]
+        except Damaged:
+            wrong += 1
+    assert wrong > 10
+
+
+def forge_places(storage, name):
+    stored = bytearray(storage.objects[name][:-32])
+    count = int.from_bytes(stored[24:32], "little")
+    places = len(stored) - 12 * count
+    rows = [bytes(stored[places + 12 * n : places + 12 * n + 12]) for n in range(count)]
+    stored[places:] = b"".join(rows[1:] + rows[:1])
+    storage.objects[name] = bytes(stored) + blake3(stored).digest()
