@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Final
 import msgspec
 from blake3 import blake3
 
+from strongroom.agent.backup.places import own_files_needed
 from strongroom.agent.backup.spool import SpoolReader, SpoolWriter, framed
 from strongroom.model.entry import Stat
 from strongroom.model.report import HISTOGRAM_LIMITS_BYTES
@@ -111,7 +112,8 @@ class ListingWriter:
         settled = not any(stat.unsettled for stat in stats)
         fingerprint = blake3(encoded).digest(_FINGERPRINT_BYTES) if settled else b""
         part = ListedPart(stats[0].name, stats[-1].name, files, fingerprint, encoded)
-        self._top += self._waiting.write(framed(part))
+        with own_files_needed():
+            self._top += self._waiting.write(framed(part))
 
     def close_folder(self, path: bytes, mark: int, *, gone: bool = False) -> None:
         """End a folder, after all folders beneath it."""

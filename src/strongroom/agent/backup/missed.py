@@ -98,15 +98,16 @@ class MissedFiles:
         if self._written or not self.count:
             return
         self._written = True
-        fallback = self._places.state / "logs"
+        root, fallback = self._places.log_root, self._places.state / "logs"
         try:
-            self._write_log(self._places.log_root)
+            self._write_log(root)
         except OSError as error:
-            self._write_log(fallback)
-            self.notes.append(
-                f"The log of missed files is below {fallback}, because {self._places.log_root} "
-                f"could not be written: {error.strerror}."
-            )
+            why = f"because {root} could not be written ({error.strerror})"
+            try:
+                self._write_log(fallback)
+                self.notes.append(f"The log of missed files is below {fallback}, {why}.")
+            except OSError as worse:  # the server has the list all the same
+                self.notes.append(f"There is no log of missed files, {why}, nor {fallback} ({worse.strerror}).")
 
     def _keep(self, file: MissedFile) -> None:
         """Add a file to the log and to the next batch."""

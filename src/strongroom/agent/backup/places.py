@@ -5,8 +5,15 @@ Promises: names only; nothing is read, and folders are made when something is to
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from strongroom.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LOG_ROOT = Path("/var/log/strongroom")
 
@@ -38,3 +45,20 @@ class Places:
     def missed_log(self, root: Path, set_id: int, job_id: int) -> Path:
         """Return the log of a job's missed files below a log root (W12)."""
         return root / "FS" / "backup" / str(set_id) / f"Strongroom-{job_id}-MissedFiles.log"
+
+
+@contextlib.contextmanager
+def own_files_needed() -> Iterator[None]:
+    """Say clearly that the agent could not write or read its own files; those of the host never get so far.
+
+    Raises:
+        Unavailable: an `OSError` came through.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(
+            f"The agent cannot use its own files: {error}.",
+            code="agent_files",
+            hint="Look for free space and for the rights on the agent's state folder.",
+        ) from error

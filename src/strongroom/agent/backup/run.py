@@ -8,6 +8,7 @@ from strongroom.agent.backup.estimate import estimate
 from strongroom.agent.backup.fileset import build_fileset
 from strongroom.agent.backup.known import find_known
 from strongroom.agent.backup.missed import MissedFiles
+from strongroom.agent.backup.places import own_files_needed
 from strongroom.agent.backup.recovery_point import recovery_point
 from strongroom.agent.backup.report import report
 from strongroom.agent.backup.scan import scan
@@ -29,7 +30,10 @@ def run_backup(order: BackupOrder, machine: Platform, places: Places, sink: Back
         Cancelled: the job was told to stop.
         StrongroomError: a step failed; `events.step` has said which. Nothing was committed.
     """
-    with MissedFiles(order, places, events) as missed:  # its log is written on the way out, whatever happens
+    with (
+        own_files_needed(),
+        MissedFiles(order, places, events) as missed,
+    ):  # its log is written on the way out, whatever happens
         with recovery_point(machine, events) as source, find_known(order, places, sink) as known:
             listing = scan(source, order, places, missed, events)
             forecast = estimate(listing, known, events)

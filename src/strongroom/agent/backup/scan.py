@@ -20,6 +20,7 @@ from strongroom.agent.backup.roots import Root, find_roots
 from strongroom.engine.format.tree import ends_part
 from strongroom.model.entry import EntryType
 from strongroom.model.missed import Reason
+from strongroom.model.paths import escape_path
 from strongroom.model.report import HISTOGRAM_LIMITS_BYTES
 from strongroom.model.steps import Step
 
@@ -176,9 +177,20 @@ class _Walk:
             folders = [stat.name for stat in stats.found if stat.type is _FOLDER]
             self.out.add_part(stats.found, len(stats.found) - len(folders))
             self._count(stats.found)
+            if visit.root is not None:
+                self._note_links(visit, visit.root, stats.found)
             above = folder.file_system().mount if stats.crossings else None
             inner.extend([(name, above if name in stats.crossings else None) for name in folders])
         return inner
+
+    def _note_links(self, visit: _Visit, root: Root, stats: list[Stat]) -> None:
+        """Say it when an include path is a link, for what it points to is not backed up with it."""
+        for stat in stats:
+            if stat.type is EntryType.SYMLINK and stat.name in root.below:
+                path = escape_path(b"/".join((b"", visit.path, stat.name)) if visit.path else b"/" + stat.name)
+                self._missed.notes.append(
+                    f"The include path {path} is a symbolic link: the link was backed up, not what it points to."
+                )
 
     def _count(self, stats: list[Stat]) -> None:
         """Count what is no folder."""

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, Generic, TypeVar
 import msgspec
 import zstandard
 
+from strongroom.agent.backup.places import own_files_needed
 from strongroom.errors import Damaged
 
 if TYPE_CHECKING:
@@ -56,11 +57,13 @@ class SpoolWriter:
         """Write out what is left and the end mark; the file now holds the whole sequence."""
         self._buffer += _END
         self._drain()
-        self._out.flush(zstandard.FLUSH_FRAME)
+        with own_files_needed():
+            self._out.flush(zstandard.FLUSH_FRAME)
 
     def _drain(self) -> None:
         """Compress the buffer."""
-        self._out.write(self._buffer)
+        with own_files_needed():  # a full disk here is no trouble of the file that is being looked at
+            self._out.write(self._buffer)
         self._buffer.clear()
 
 

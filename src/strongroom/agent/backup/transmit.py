@@ -8,6 +8,7 @@ of files. Nothing is committed here.
 from __future__ import annotations
 
 import dataclasses
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -129,10 +130,11 @@ class _Transmission:
     def _leaves(self, comparison: FolderComparison) -> Iterator[Leaf]:
         """Yield the leaves of a folder: known ones, and those made anew."""
         changed = self._changed.pop(comparison.path, {})
+        names = list(changed)  # in order, as the folders came
         for part in comparison.parts():
             if part.same is None:
                 yield from self._made(comparison.path, part, changed)
-            elif _touches(part.same, changed):
+            elif _touches(part.same, names):
                 yield from self._mended(part.same, changed)
             else:
                 self._known.add(part.same)
@@ -185,9 +187,10 @@ class _Transmission:
             yield leaf
 
 
-def _touches(part: KnownPart, changed: dict[bytes, ChunkId]) -> bool:
-    """Whether a changed tree hangs on a part."""
-    return bool(changed) and any(part.first <= name <= part.last for name in changed)
+def _touches(part: KnownPart, names: list[bytes]) -> bool:
+    """Whether one of the names, which are in order, lies within a part."""
+    at = bisect_left(names, part.first)
+    return at < len(names) and names[at] <= part.last
 
 
 def _with_tree(entry: Entry, changed: dict[bytes, ChunkId]) -> Entry | None:

@@ -78,9 +78,9 @@ class LinuxSource:
 
     def resolve(self, path: bytes) -> bytes:
         """Return where an absolute path really lies."""
-        folder, name = os.path.split(os.path.normpath(path))
-        if not name:
-            return b""
+        folder, name = os.path.split(path.rstrip(b"/"))
+        if name in {b"", b".", b".."}:
+            return os.path.realpath(path, strict=True).strip(b"/")
         real = os.path.realpath(folder, strict=True).strip(b"/")
         found = real + b"/" + name if real else name
         os.lstat(b"/" + found)

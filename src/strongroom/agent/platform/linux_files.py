@@ -34,7 +34,7 @@ SETTLE_NS = 20_000_000
 WHOLE_SECONDS_SETTLE_NS = 2_000_000_000
 """The same where the file system keeps whole (or even) seconds only."""
 
-_FARTHEST_NS = 2**63 - 1
+_EARLIEST_NS, _LATEST_NS = -(2**63), 2**64 - 1  # what a stored whole number holds: the years 1677 to 2554
 _TYPES = {
     modes.S_IFREG >> 12: EntryType.FILE,
     modes.S_IFDIR >> 12: EntryType.FOLDER,
@@ -247,8 +247,8 @@ def _is_unsettled(mtime_ns: int, ctime_ns: int, now_ns: int) -> bool:
 
 
 def _storable(time_ns: int) -> int:
-    """Return a time, or the nearest that 64 bits hold: some file systems keep times of any age."""
-    return max(-_FARTHEST_NS, min(time_ns, _FARTHEST_NS))
+    """Return a time, or the nearest that can be stored: some file systems keep times of any age."""
+    return max(_EARLIEST_NS, min(time_ns, _LATEST_NS))
 
 
 def _read_xattrs(place: int | bytes, *, follow: bool) -> tuple[tuple[bytes, bytes], ...]:
