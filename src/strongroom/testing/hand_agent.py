@@ -116,11 +116,10 @@ class HandAgent:
         return receive.open_session(host=self.host, message=OpenSession(job_id=job_id), now=clock.now())
 
     def send(self, opened: SessionOpened, files: Mapping[str, bytes]) -> tuple[ChunkId, int]:
-        """Send files as the content of the root folder; return the root's id and the bytes that were new."""
+        """Send files, by their paths in the snapshot; return the root's id and the bytes that were new."""
         sink = _Sink(self.host, opened)
         with SnapshotWriter(ContentKeys(opened.key_ids, opened.key_cut), sink) as writer:
-            entries = [_entry(writer, name, data) for name, data in sorted(files.items())]
-            root = writer.add_folder([entries])
+            root = _folder(writer, files)
             writer.finish()
         return root, sink.stored_bytes
 
@@ -180,18 +179,21 @@ class _Sink:
         return stored
 
 
-def _entry(writer: SnapshotWriter, name: str, data: bytes) -> Entry:
-    """Send one file and return its entry."""
-    content = writer.add_bytes(data)
-    stat = Stat(
-        name=name.encode(),
-        type=EntryType.FILE,
-        mode=0o644,
-        uid=0,
-        gid=0,
-        size=len(data),
-        mtime_ns=1,
-        ctime_ns=1,
-        inode=1,
-    )
-    return Entry(stat=stat, content=content.ids, depth=content.depth)
+def _folder(writer: SnapshotWriter, files: Mapping[str, bytes]) -> ChunkId:
+    """Send one folder and all below it; return its root's id."""
+    below: dict[str, dict[str, bytes]] = {}
+    entries = []
+    for path, data in files.items():
+        name, _, rest = path.partition("/")
+        if rest:
+            below.setdefault(name, {})[rest] = data
+        else:
+            content = writer.add_bytes(data)
+            entries.append(Entry(_stat(name, EntryType.FILE, len(data)), content=content.ids, depth=content.depth))
+    entries += [Entry(_stat(name, EntryType.FOLDER, 0), subtree=_folder(writer, below[name])) for name in below]
+    return writer.add_folder([sorted(entries, key=lambda entry: entry.name)])
+
+
+def _stat(name: str, kind: EntryType, size: int) -> Stat:
+    """Return what the file system would say of a made entry."""
+    return Stat(name=name.encode(), type=kind, mode=0o644, uid=0, gid=0, size=size, mtime_ns=1, ctime_ns=1, inode=1)

@@ -62,7 +62,7 @@ def close_job(*, job: models.Job, report: JobReport, now: datetime, snapshot: st
         Conflict: the job is not running any more.
     """
     job.step = known_step(job, report.step)
-    job.snapshot = snapshot
+    job.snapshot = snapshot or job.snapshot  # a restore keeps the one it restores
     job.source = report.source.value if report.source else ""
     job.source_why = report.source_why[:2000]
     job.missed_count = max(job.missed_count, report.missed_count)

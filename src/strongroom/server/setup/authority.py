@@ -64,9 +64,11 @@ def renew_server_certificate(folder: DataFolder, *, names: Iterable[str], now: d
     Raises:
         Mistake: a name cannot be in a certificate.
     """
+    old = _certificate_there(folder)
     wanted = _all_names(names)
-    if _is_good(folder, wanted, now):
+    if old is not None and wanted <= _names_of(old) and old.not_valid_after_utc - _RENEW_BEFORE > now:
         return False
+    wanted |= _names_of(old)
     authority = x509.load_pem_x509_certificate(folder.authority_certificate.read_bytes())
     authority_key = _load_key(folder)
     key = ec.generate_private_key(ec.SECP256R1())
@@ -77,7 +79,7 @@ def renew_server_certificate(folder: DataFolder, *, names: Iterable[str], now: d
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in wanted]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(sorted(wanted, key=str)), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
     )
@@ -89,25 +91,27 @@ def renew_server_certificate(folder: DataFolder, *, names: Iterable[str], now: d
     return True
 
 
-def _all_names(names: Iterable[str]) -> list[str]:
-    """Return the given names and those of this machine, each once."""
+def _all_names(names: Iterable[str]) -> set[x509.GeneralName]:
+    """Return the given names and those of this machine."""
     own = ["localhost", "127.0.0.1", "::1", socket.gethostname(), socket.getfqdn()]
-    return list(dict.fromkeys(name.strip().lower() for name in [*names, *own] if name.strip()))
+    return {_general_name(name.strip().lower()) for name in [*names, *own] if name.strip()}
 
 
-def _is_good(folder: DataFolder, wanted: list[str], now: datetime) -> bool:
-    """Tell whether the certificate that is there will do."""
+def _certificate_there(folder: DataFolder) -> x509.Certificate | None:
+    """Return the server's certificate, if there is one and its key fits."""
     try:
         certificate = x509.load_pem_x509_certificate(folder.server_certificate.read_bytes())
         key = load_pem_private_key(folder.server_key.read_bytes(), None)
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (OSError, ValueError, x509.ExtensionNotFound):
-        return False
-    return (
-        key.public_key() == certificate.public_key()
-        and certificate.not_valid_after_utc - _RENEW_BEFORE > now
-        and {_general_name(name) for name in wanted} <= set(names)
-    )
+    except (OSError, ValueError):
+        return None
+    return certificate if key.public_key() == certificate.public_key() else None
+
+
+def _names_of(certificate: x509.Certificate | None) -> set[x509.GeneralName]:
+    """Return what a certificate is good for."""
+    if certificate is None:
+        return set()
+    return set(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
 
 
 def _general_name(name: str) -> x509.GeneralName:

@@ -104,11 +104,16 @@ def _job(row: models.Job) -> View:
         "estimate": row.estimate,
         "transfer": row.transfer,
         "restore": row.restore_result,
-        "restore_request": row.restore_request,
+        "restore_request": _asked(row.restore_request),
         "missed_count": row.missed_count,
         "base": row.base or None,
         "snapshot_id": row.snapshot or None,
     }
+
+
+def _asked(request: dict[str, Any] | None) -> View | None:
+    """Return what was asked to be restored; no target is the original place."""
+    return None if request is None else {**request, "target": request["target"] or None}
 
 
 def _missed(row: models.JobMissedFile) -> View:
