@@ -13,15 +13,17 @@ from strongroom.cli.output import AsJson, LogLevel, print_json, say
 
 app = typer.Typer(no_args_is_help=True, help="The agent of this file server.")
 
-StateFolder = Annotated[Path | None, typer.Option("--state", help="The agent's state folder.")]
+StateFolder = Annotated[Path | None, typer.Option("--state", metavar="DIR", help="The agent's state folder.")]
 
 
 @app.command()
 def activate(
-    token: Annotated[str, typer.Argument(help="An activation token, from `strongroom token create`.")],
+    token: Annotated[str, typer.Argument(metavar="TOKEN", help="An activation token, from `strongroom token create`.")],
     state: StateFolder = None,
     *,
-    name: Annotated[str, typer.Option(help="The host's name on the server [this machine's name].")] = "",
+    name: Annotated[
+        str, typer.Option(metavar="NAME", help="The host's name on the server [this machine's name].")
+    ] = "",
     force: Annotated[bool, typer.Option("--force", help="Give up an identity that is already there.")] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from strongroom.cli.client import Client, find_access
-from strongroom.cli.output import AsJson, moment, print_facts, print_json, print_table, say
+from strongroom.cli.output import AsJson, minute, print_facts, print_json, print_table, say
 
 app = typer.Typer(no_args_is_help=True, help="Protected hosts.")
 
@@ -22,12 +22,12 @@ def list_hosts(*, as_json: AsJson = False) -> None:
         print_json(hosts)
         return
     print_table(
-        ("name", "connected", "last seen", "system", "agent"),
+        ("name", "connected", "last seen (UTC)", "system", "agent"),
         (
             (
                 host["name"],
                 "revoked" if host["revoked"] else "yes" if host["connected"] else "no",
-                moment(host["last_seen"]),
+                minute(host["last_seen"]),
                 host["os_version"],
                 host["agent_version"],
             )
@@ -43,7 +43,8 @@ def show(host: HostName, *, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
     else:
-        print_facts((name.replace("_", " "), value) for name, value in found.items())
+        sets = [backup_set["name"] for backup_set in found.pop("sets")]
+        print_facts((name.replace("_", " "), value) for name, value in {**found, "sets": sets}.items())
 
 
 @app.command()

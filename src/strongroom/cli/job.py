@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from strongroom.cli.client import PAGE, Client, find_access
-from strongroom.cli.output import AsJson, moment, print_facts, print_json, print_table, reason, say, size
+from strongroom.cli.output import AsJson, minute, moment, print_facts, print_json, print_table, reason, say, size
 from strongroom.cli.wait import print_summary, progress_line
 from strongroom.model.job import JobState, JobType
 
 app = typer.Typer(no_args_is_help=True, help="Jobs: backups and restores.")
 
-JobId = Annotated[int, typer.Argument(metavar="ID", help="The job's number.")]
+JobId = Annotated[int, typer.Argument(metavar="ID", min=1, max=2**63 - 1, help="The job's number.")]
 
 
 @app.command("list")
@@ -36,17 +36,17 @@ def list_jobs(
         print_json(jobs)
         return
     print_table(
-        ("id", "type", "set", "state", "requested", "sent", "missed", "reason"),
+        ("id", "type", "set", "state", "requested (UTC)", "sent", "missed", "reason"),
         (
             (
                 job["id"],
                 job["type"],
                 job["set_name"],
                 job["state"],
-                moment(job["requested"]),
+                minute(job["requested"]),
                 size((job.get("transfer") or {}).get("bytes_sent")),
                 job["missed_count"] or "",
-                reason(job),
+                "" if job["state"] == JobState.SUCCESSFUL else reason(job),
             )
             for job in jobs
         ),
@@ -71,14 +71,14 @@ def show(job: JobId, *, as_json: AsJson = False) -> None:
             ("host", found["host"]),
             ("trigger", found["trigger"]),
             ("step", found["step"]),
-            ("read from", f"{found['source']}: {found['source_why']}" if found.get("source") else ""),
+            ("source", found["source_why"] or found["source"]),
             ("requested", moment(found["requested"])),
             ("started", moment(found["started"])),
             ("ended", moment(found["ended"])),
         ]
     )
-    for line in found.get("log") or []:
-        say(f"  {line}" if isinstance(line, str) else f"  {moment(line.get('time'))}  {line.get('text', '')}")
+    for line in found["log"]:
+        say(f"  {moment(line['time'])}  {line['text']}")
 
 
 @app.command()

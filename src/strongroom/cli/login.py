@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def login(
-    url: Annotated[str, typer.Argument(help="The server's address, such as https://backup.example.org:8440.")],
+    url: Annotated[
+        str, typer.Argument(metavar="URL", help="The server's address, such as https://backup.example.org:8440.")
+    ],
     *,
     user: Annotated[str, typer.Option(help="Your name on the server.")] = "",
     fingerprint: Annotated[str, typer.Option(help="SHA-256 of the server's authority, if you know it.")] = "",
@@ -54,7 +56,8 @@ def _trusted_authority(url: str, fingerprint: str) -> str:
             raise Mistake(f"{fingerprint!r} is not a fingerprint.", hint="It is 64 hexadecimal digits.") from error
         return trust.fetch_authority(url, expected)
     authority = trust.fetch_authority(url, None)
-    remark(f"The server's certificate authority has the SHA-256 fingerprint\n  {trust.fingerprint_of(authority).hex()}")
+    remark("The server's certificate authority has the SHA-256 fingerprint")
+    remark(f"  {trust.fingerprint_of(authority).hex()}")
     if not confirm("Is that your server?"):
         raise Refused("Not logged in.", hint="The fingerprint is in the server's log at its start.")
     return authority

@@ -1,12 +1,14 @@
 """What commands print: JSON for programs, tables and sentences for people.
 
 Promises: with `--json` exactly one JSON value goes to standard output; progress and remarks go to standard error.
+Nothing that comes from a host can steer the terminal: control characters are shown, never sent.
 """
 
 from __future__ import annotations
 
 import enum
 import json
+import re
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +18,21 @@ from rich.table import Table
 from rich.text import Text
 
 from strongroom.errors import Mistake
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+KIB = 1024
+SHORT = 32
+UNBOUNDED = 10_000
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else UNBOUNDED)
+remarks = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 class LogLevel(enum.StrEnum):
@@ -27,49 +44,57 @@ class LogLevel(enum.StrEnum):
     ERROR = "ERROR"
 
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-out = Console(soft_wrap=True, highlight=False)
-remarks = Console(stderr=True, soft_wrap=True, highlight=False)
-
-KIB = 1024
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
-
-
 def print_json(value: object) -> None:
     """Print one JSON value."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under their column names; cells are plain text, never markup."""
+    """Print rows under their column names; only long cells are broken into lines, and only on a terminal."""
+    cells = [["" if cell is None else harmless(str(cell)) for cell in row] for row in rows]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    for place, column in enumerate(columns):
+        short = all(len(row[place]) <= SHORT for row in cells)
+        table.add_column(column, overflow="fold", no_wrap=short)
+    for row in cells:
+        table.add_row(*map(Text, row))
     out.print(table)
 
 
 def print_facts(facts: Iterable[tuple[str, object]]) -> None:
     """Print name and value pairs, one per line; pairs without a value are left out."""
-    shown = [(name, value) for name, value in facts if value not in (None, "", (), [])]
+    shown = [(name, readable(value)) for name, value in facts if value not in (None, "", (), [])]
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
-        out.print(Text(f"{name:<{width}}  {value}"))
+        say(f"{name:<{width}}  {value}")
+
+
+def readable(value: object) -> str:
+    """Return a value of the API as a person reads it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    if isinstance(value, dict):
+        return ", ".join(f"{str(name).replace('_', ' ')} {readable(part)}" for name, part in value.items())
+    if isinstance(value, list):
+        return ", ".join(readable(part) for part in value)
+    return moment(str(value)) if _TIME.match(str(value)) else str(value)
 
 
 def say(text: str) -> None:
-    """Print one sentence for a person."""
-    out.print(Text(text))
+    """Print one line for a person."""
+    sys.stdout.write(harmless(text) + "\n")
 
 
 def remark(text: str) -> None:
-    """Print one sentence to standard error."""
-    remarks.print(Text(text))
+    """Print one line to standard error."""
+    remarks.print(Text(harmless(text)))
+
+
+def harmless(text: str) -> str:
+    """Return text on one line, with control characters shown instead of sent."""
+    return _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
 
 
 def ask(question: str, *, hidden: bool = False, twice: bool = False) -> str:
@@ -96,11 +121,6 @@ def confirm(question: str) -> bool:
         raise _no_answer() from error
 
 
-def _no_answer() -> Mistake:
-    """Return the error for a question that nobody answered."""
-    return Mistake("A question was not answered.", code="no_answer")
-
-
 def size(count: float | None) -> str:
     """Return a number of bytes as a person reads it."""
     if count is None:
@@ -114,10 +134,20 @@ def size(count: float | None) -> str:
 
 
 def moment(text: str | None) -> str:
-    """Return an ISO time without its fraction, for tables."""
+    """Return an ISO time without its fraction."""
     return "" if not text else text[:19].replace("T", " ") + (" UTC" if text.endswith(("Z", "+00:00")) else "")
+
+
+def minute(text: str | None) -> str:
+    """Return an ISO time to the minute, for tables whose column says that it is UTC."""
+    return moment(text)[:16]
 
 
 def reason(job: dict[str, Any]) -> str:
     """Return the sentence of a job's reason."""
     return str((job.get("reason") or {}).get("text", ""))
+
+
+def _no_answer() -> Mistake:
+    """Return the error for a question that nobody answered."""
+    return Mistake("A question was not answered.", code="no_answer")

@@ -18,8 +18,10 @@ from strongroom.model.policy import ConflictMode
 
 
 def restore(
-    snapshot: Annotated[str, typer.Argument(help="The snapshot's id, or its first digits.")],
-    paths: Annotated[list[str] | None, typer.Argument(help="Folders or files in it [all].")] = None,
+    snapshot: Annotated[str, typer.Argument(metavar="SNAPSHOT", help="The snapshot's id, or its first digits.")],
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="[PATH]...", help="Folders or files in it [all].")
+    ] = None,
     *,
     to: Annotated[str, typer.Option("--to", metavar="DIR", help="Restore into this folder on the host.")] = "",
     original: Annotated[bool, typer.Option("--original", help="Restore to where the files were.")] = False,

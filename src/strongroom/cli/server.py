@@ -17,7 +17,8 @@ from strongroom.errors import Mistake
 app = typer.Typer(no_args_is_help=True, help="Set up and run the server.")
 
 DataFolder = Annotated[
-    Path | None, typer.Option("--data", help="The server's data folder [STRONGROOM_DATA, /var/lib/strongroom].")
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="The server's data folder [STRONGROOM_DATA, /var/lib/strongroom]."),
 ]
 SERVER_PARTS = "django"
 
@@ -27,7 +28,8 @@ def init(
     data: DataFolder = None,
     *,
     name: Annotated[
-        list[str] | None, typer.Option(help="A name or address that hosts will call the server by; may be given again.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A name or address that hosts will call the server by; may be given again."),
     ] = None,
     ask_password: Annotated[
         bool, typer.Option("--ask-password", help="Ask for the administrator's password instead of making one.")
@@ -56,7 +58,7 @@ def init(
 def run(
     data: DataFolder = None,
     *,
-    listen: Annotated[str, typer.Option(help="HOST:PORT to listen on.")] = "0.0.0.0:8440",
+    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where to listen.")] = "0.0.0.0:8440",
     log_level: Annotated[LogLevel | None, typer.Option(help="What to log [INFO, or as server.toml says].")] = None,
     log_json: Annotated[bool, typer.Option("--log-json", help="Log JSON lines.")] = False,
 ) -> None:

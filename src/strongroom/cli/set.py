@@ -16,11 +16,15 @@ app = typer.Typer(no_args_is_help=True, help="Backup sets.")
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="The set's name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The set's name.")],
     *,
-    host: Annotated[str, typer.Option(help="The host's name or id.")],
-    include: Annotated[list[str], typer.Option(help="A folder or file to protect; may be given again.")],
-    exclude: Annotated[list[str] | None, typer.Option(help="A pattern to leave out; may be given again.")] = None,
+    host: Annotated[str, typer.Option(metavar="HOST", help="The host's name or id.")],
+    include: Annotated[
+        list[str], typer.Option(metavar="PATH", help="A folder or file to protect; may be given again.")
+    ],
+    exclude: Annotated[
+        list[str] | None, typer.Option(metavar="PATTERN", help="A pattern to leave out; may be given again.")
+    ] = None,
     one_file_system: Annotated[bool, typer.Option("--one-file-system", help="Do not cross mount points.")] = False,
     locked_files: Annotated[
         LockedFiles, typer.Option(help="Miss files with an advisory lock, or read them.")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from strongroom.cli.client import Client, find_access
-from strongroom.cli.output import AsJson, moment, print_json, print_table, say, size
+from strongroom.cli.output import AsJson, minute, moment, print_json, print_table, say, size
 from strongroom.cli.paths import as_argument
 
 app = typer.Typer(no_args_is_help=True, help="Snapshots, and what is in them.")
@@ -34,11 +34,11 @@ def list_snapshots(
         print_json(snapshots)
         return
     print_table(
-        ("id", "time", "kind", "files", "size", "new", "missed"),
+        ("id", "time (UTC)", "kind", "files", "size", "new", "missed"),
         (
             (
                 item["id"][:12],
-                moment(item["time"]),
+                minute(item["time"]),
                 item["kind"],
                 item["files"],
                 size(item["size_bytes"]),
@@ -52,8 +52,8 @@ def list_snapshots(
 
 @app.command("ls")
 def list_entries(
-    snapshot: Annotated[str, typer.Argument(help="The snapshot's id, or its first digits.")],
-    path: Annotated[str, typer.Argument(help="A folder or file in it.")] = "/",
+    snapshot: Annotated[str, typer.Argument(metavar="SNAPSHOT", help="The snapshot's id, or its first digits.")],
+    path: Annotated[str, typer.Argument(metavar="[PATH]", help="A folder or file in it.")] = "/",
     *,
     as_json: AsJson = False,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from strongroom.cli.client import Client, find_access
-from strongroom.cli.output import AsJson, moment, print_json, print_table, remark, say
+from strongroom.cli.output import AsJson, minute, moment, print_json, print_table, remark, say
 from strongroom.errors import Mistake
 
 app = typer.Typer(no_args_is_help=True, help="Activation tokens for agents.")
@@ -41,9 +41,9 @@ def list_tokens(*, as_json: AsJson = False) -> None:
         print_json(tokens)
         return
     print_table(
-        ("id", "uses left", "expires"),
+        ("id", "uses left", "expires (UTC)"),
         (
-            (token["id"], token["uses_left"] if token["uses_left"] is not None else "any", moment(token["expires"]))
+            (token["id"], token["uses_left"] if token["uses_left"] is not None else "any", minute(token["expires"]))
             for token in tokens
         ),
     )

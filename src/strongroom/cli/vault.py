@@ -37,7 +37,7 @@ def _print_report(report: dict[str, Any], *, read_data: bool) -> None:
     say(f"{report['packs_checked']} packs checked{read}.")
     for item in report["damaged"]:
         hit = ", ".join(snapshot[:12] for snapshot in item["snapshots"]) or "none"
-        say(f"Damaged: {item['pack']}: {item['problem']}. Snapshots hit: {hit}.")
+        say(f"Damaged: {item['subject']} {item['name']}: {item['problem'].rstrip('.')}. Snapshots hit: {hit}.")
     for snapshot in report["snapshots_hit"]:
         say(
             f"Snapshot {snapshot['id'][:12]} of {snapshot['set_name']}, {moment(snapshot['time'])}: not whole any more."

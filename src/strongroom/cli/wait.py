@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -13,11 +14,14 @@ from strongroom.cli.output import print_facts, print_json, reason, remark, remar
 from strongroom.model.job import JobState
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from strongroom.cli.client import Client
 
 POLL_S = 0.25
 PATIENCE_S = 300.0
 
+_ASIDE = ("unchanged", "skipped", "failed")
 EXIT_CODES = {JobState.SUCCESSFUL: 0, JobState.SUCCESSFUL_WITH_ERRORS: 1}
 
 
@@ -44,11 +48,11 @@ def _follow(client: Client, job: dict[str, Any]) -> dict[str, Any]:
     """Poll the job until it is closed, drawing one live line on a terminal and a line per change elsewhere."""
     seen = ""
     lost_since: float | None = None
-    with Live(Text(""), console=remarks, refresh_per_second=8, transient=True) as live:
+    with _left_running(job), Live(Text(""), console=remarks, refresh_per_second=8, transient=True) as live:
         while not JobState(job["state"]).is_closed:
             line = progress_line(job)
             live.update(Text(line))
-            place = f"Job {job['id']}: {job['state']}" + (f", {job['step']}" if job["step"] else "")
+            place = f"Job {job['id']}: {job['state']}{_whereabouts(job)}"
             if not remarks.is_terminal and place != seen:
                 remark(place)
             seen = place
@@ -63,16 +67,31 @@ def _follow(client: Client, job: dict[str, Any]) -> dict[str, Any]:
     return job
 
 
+@contextlib.contextmanager
+def _left_running(job: dict[str, Any]) -> Iterator[None]:
+    """Tell whoever stops waiting that the job does not stop."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        remark(f"Job {job['id']} goes on. Cancel it with: strongroom job cancel {job['id']}")
+        raise
+
+
 def progress_line(job: dict[str, Any]) -> str:
     """Return one line that tells where a job stands."""
     progress = job.get("progress") or {}
-    parts = [f"Job {job['id']}", str(job["state"]), str(job["step"] or "")]
+    parts = [f"Job {job['id']}: {job['state']}{_whereabouts(job)}"]
     if progress:
         parts.append(f"{progress['files']} files, {size(progress['bytes'])}, {size(progress['rate_bytes_s'])}/s")
     estimate = job.get("estimate")
     if estimate and progress:
         parts.append(f"of {size(estimate['changed_bytes'])} to read")
-    return " · ".join(part for part in parts if part)
+    return " · ".join(parts)
+
+
+def _whereabouts(job: dict[str, Any]) -> str:
+    """Return the step of a job that has begun; why it waits, if it has not."""
+    return f", {job['step']}" if job["started"] else f". {reason(job)}"
 
 
 def print_summary(job: dict[str, Any]) -> None:
@@ -93,8 +112,10 @@ def print_summary(job: dict[str, Any]) -> None:
         facts.append(("source", size(estimate["source_bytes"])))
     if restore:
         facts.append(("restored", f"{restore['files_restored']} files, {size(restore['bytes_restored'])}"))
+        facts += [(name, f"{restore[f'files_{name}']} files") for name in _ASIDE if restore[f"files_{name}"]]
     if transfer:
-        facts.append(("read, moved", f"{size(transfer['bytes_read'])}, {size(transfer['bytes_sent'])}"))
+        moved = "received" if restore else "sent"
+        facts += [("read", size(transfer["bytes_read"])), (moved, size(transfer["bytes_sent"]))]
     if job.get("missed_count"):
         facts.append(("missed", f"{job['missed_count']} files; see `strongroom job missed {job['id']}`"))
     print_facts(facts)

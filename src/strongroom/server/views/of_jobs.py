@@ -111,7 +111,7 @@ def _job(row: models.Job) -> View:
     }
 
 
-def _asked(request: dict[str, Any] | None) -> View | None:
+def _asked(request: View | None) -> View | None:
     """Return what was asked to be restored; no target is the original place."""
     return None if request is None else {**request, "target": request["target"] or None}
 
