@@ -8,7 +8,6 @@ Does not: know what is served.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import logging
 import resource
@@ -26,6 +25,8 @@ from strongroom.errors import Damaged, Mistake, Unavailable
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
+
+    Application = Callable[..., Awaitable[None]]
 
 BACKLOG: Final = 1024
 MAX_CONNECTIONS: Final = 4096
@@ -83,14 +84,14 @@ def bind(place: Place) -> socket.socket:
 
 async def serve(
     listening: socket.socket,
-    app: Callable[..., Awaitable[None]],
+    app: Application,
     *,
     certificate: Path,
     key: Path,
     stop: asyncio.Event,
     ready: Callable[[], None],
 ) -> None:
-    """Serve until `stop` is set; then let what is under way end, for `STOP_S` at most.
+    """Serve until `stop` is set; then let what is under way end, and after `STOP_S` break it off.
 
     Args:
         ready: called once, when requests are answered.
@@ -100,8 +101,9 @@ async def serve(
         Unavailable: the HTTP server ended by itself.
     """
     _allow_many_files()
+    at_work: set[asyncio.Task[None]] = set()
     try:
-        server = _Server(listening, app, certificate, key)
+        server = _Server(listening, _counted(app, at_work), certificate, key)
     except OSError as error:  # the errors of TLS are among them
         raise Damaged(f"The certificate {certificate} cannot be used: {error}.", code="bad_certificate") from error
     server.on_startup(ready)
@@ -111,18 +113,35 @@ async def serve(
         await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
         ended_by_itself = serving.done()
         server.stop()  # type: ignore[no-untyped-call]  # granian is typed in part
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(serving, STOP_S + 1)
+        await asyncio.wait((serving,), timeout=STOP_S)
+        for task in at_work:
+            task.cancel()
+        await asyncio.wait((serving,), timeout=STOP_S)
     finally:
         stopping.cancel()
     if ended_by_itself:
         raise Unavailable("The HTTP server ended unexpectedly.", code="listener_ended")
 
 
+def _counted(app: Application, at_work: set[asyncio.Task[None]]) -> Application:
+    """Return the application, keeping in `at_work` the tasks that are answering."""
+
+    async def answer(scope: object, receive: object, send: object) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        at_work.add(task)
+        try:
+            await app(scope, receive, send)
+        finally:
+            at_work.discard(task)
+
+    return answer
+
+
 class _Server(Server):
     """Granian's embedded server on a socket that is bound already."""
 
-    def __init__(self, listening: socket.socket, app: Callable[..., Awaitable[None]], cert: Path, key: Path) -> None:
+    def __init__(self, listening: socket.socket, app: Application, cert: Path, key: Path) -> None:
         """Set what we want of it."""
         host, port = listening.getsockname()[:2]
         super().__init__(
@@ -140,7 +159,7 @@ class _Server(Server):
             ssl_protocol_min=SSLProtocols.tls12,
             log_enabled=False,
         )
-        self.workers_kill_timeout = STOP_S  # the embedded server's constructor does not take it
+        self.workers_kill_timeout = 3 * STOP_S  # the last resort; the embedded server's constructor does not take it
         self._listening = listening
         logging.getLogger("_granian").propagate = False
 

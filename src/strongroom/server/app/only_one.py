@@ -23,15 +23,21 @@ def only_server(folder: DataFolder) -> Iterator[None]:
 
     Raises:
         Conflict: another server process holds it.
-        Mistake: the folder is not there, or not this user's.
+        Mistake: the folder was not made by `server init`, or is another user's.
     """
+    if not folder.local_token.exists():
+        raise Mistake(
+            f"{folder.path} is not a server's data folder.",
+            code="not_initialised",
+            hint=f"Make one with: strongroom server init --data {folder.path}",
+        )
     try:
         lock = os.open(folder.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise Mistake(
             f"The data folder {folder.path} cannot be used: {error.strerror}.",
-            code="no_data_folder",
-            hint=f"Make one with: strongroom server init --data {folder.path}",
+            code="no_access",
+            hint="Run the server as the user who made it.",
         ) from error
     try:
         try:

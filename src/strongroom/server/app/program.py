@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -96,6 +97,7 @@ async def serve(server: OpenServer, *, stop: asyncio.Event, ready: Callable[[str
     """
     facts = Workers("facts", FACT_THREADS)
     content = Workers("content", CONTENT_THREADS)
+    gc.freeze()  # what is here now stays: no collection need look at it again, nor stop the loop for that
     app = doors(agents=Gateway(facts=facts, content=content, stop=stop), people=get_asgi_application())
     try:
         with told(server.folder, server.url), _duties():

@@ -6,6 +6,7 @@ is logged and answered with the code `internal`.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
@@ -15,15 +16,13 @@ from strongroom.protocol import version
 from strongroom.protocol.endpoints import PREFIX, Endpoint
 from strongroom.protocol.frames import MAX_PARCEL_BYTES
 from strongroom.server.gateway import verbs
-from strongroom.server.gateway.exchange import Exchange, PeerGone, Receive, Scope, Send
+from strongroom.server.gateway.exchange import Exchange, PeerGone, Receive, Scope, Send, Stopping
 from strongroom.server.gateway.intake import Intake
 from strongroom.server.gateway.orders import send_orders
 from strongroom.server.gateway.streams import send_frames
 from strongroom.server.hosts.authenticate import require_agent
 
 if TYPE_CHECKING:
-    import asyncio
-
     from strongroom.server.gateway.threads import Threads
 
 DECODED_FACTOR: Final = 8
@@ -61,6 +60,8 @@ class Gateway:
             await self._answer(exchange)
         except PeerGone:
             _log.debug("%s hung up during %s", exchange.address, exchange.path)
+        except asyncio.CancelledError:
+            await _refuse(exchange, Stopping("The server is stopping."))
         except StrongroomError as error:
             _log.info("%s from %s: %s (%s)", exchange.path, exchange.address, error.text, error.code)
             await _refuse(exchange, error)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from strongroom.errors import Mistake, StrongroomError
+from strongroom.errors import Mistake, StrongroomError, Unavailable
 from strongroom.protocol.messages import Problem
 
 if TYPE_CHECKING:
@@ -53,6 +53,12 @@ class TooSlow(Mistake):
 
     code = "too_slow"
     http_status = 408
+
+
+class Stopping(Unavailable):
+    """The server stops; the agent comes again."""
+
+    code = "stopping"
 
 
 class Exchange:
@@ -133,7 +139,7 @@ class Exchange:
     async def reply_problem(self, error: StrongroomError) -> None:
         """Answer that it did not work; what is left of the body is read first, or the peer might not see the answer."""
         problem = Problem(code=error.code, text=error.text, hint=error.hint, retryable=error.retryable)
-        if not isinstance(error, TooLarge | TooSlow):
+        if not isinstance(error, TooLarge | TooSlow | Stopping):
             await self._drain()
         await self._answer(error.http_status, _encode(problem))
 
