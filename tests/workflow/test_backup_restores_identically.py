@@ -1,4 +1,4 @@
-"""What a backup takes is what a restore gives: the awkward tree, taken live, brought back, and judged by a third party."""
+"""What a backup takes is what a restore gives: the awkward tree, taken live, brought back, judged by a third party."""
 
 import os
 

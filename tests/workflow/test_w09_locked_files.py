@@ -39,7 +39,7 @@ HOLDERS = {
     """,
     "lease": """
         import fcntl, signal, sys
-        signal.signal(signal.SIGIO, signal.SIG_IGN)
+        signal.signal(signal.SIGIO, lambda *_: print("asked to give it up", flush=True))
         file = open(sys.argv[1], "r+b")
         fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
         print("ready", flush=True)
@@ -121,10 +121,13 @@ def test_the_policy_may_say_that_advisory_locks_do_not_matter(host, data, how):
     assert outcome.content(data / "locked") == b"whose?"
 
 
-def test_a_lease_is_never_broken_by_a_backup(host, data):
-    """Its holder would be told to give it up; here it is missed even where locks do not matter."""
-    with other_process(HOLDERS["lease"], data / "locked"):
-        outcome = host.back_up(data, locked_files="read")
+@pytest.mark.parametrize("locked_files", ["miss", "read"])
+def test_a_lease_is_never_broken_by_a_backup(host, data, locked_files):
+    """Opening the file would make its holder give it up, so it is missed even where advisory locks do not matter."""
+    with other_process(HOLDERS["lease"], data / "locked") as holder:
+        outcome = host.back_up(data, locked_files=locked_files)
+        holder.stdin.close()
+        assert holder.stdout.read() == ""
     assert outcome.reasons == {bytes(data / "locked"): "locked"}
 
 

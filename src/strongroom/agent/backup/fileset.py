@@ -10,6 +10,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from strongroom.agent.backup.compare import FolderComparison, compare
+from strongroom.agent.platform.base import Locks
 from strongroom.model.job import SourceKind
 from strongroom.model.policy import LockedFiles
 from strongroom.model.steps import Step
@@ -32,14 +33,14 @@ class Fileset:
         source: where it is read from.
         listing: all that belongs to the snapshot.
         known: what of it the last snapshot has.
-        misses_locked: files that another process has locked are missed.
+        misses: files that another process holds such locks on are missed; None if no lock matters.
         tries_again: files missed in the reading are tried once more at the end.
     """
 
     source: Source
     listing: Listing
     known: Known
-    misses_locked: bool
+    misses: Locks | None
     tries_again: bool
 
     def folders(self) -> Iterator[FolderComparison]:
@@ -50,6 +51,7 @@ class Fileset:
 def build_fileset(source: Source, listing: Listing, known: Known, order: BackupOrder, events: Events) -> Fileset:
     """Bind together what will be sent, and from where."""
     events.step(Step.FILESET)
-    is_live = source.kind is SourceKind.LIVE
-    misses_locked = is_live and order.options.locked_files is LockedFiles.MISS
-    return Fileset(source, listing, known, misses_locked, order.options.retry_missed)
+    misses: Locks | None = None
+    if source.kind is SourceKind.LIVE:
+        misses = Locks.ANY if order.options.locked_files is LockedFiles.MISS else Locks.LEASES
+    return Fileset(source, listing, known, misses, order.options.retry_missed)

@@ -23,7 +23,7 @@ from strongroom.model.missed import Reason
 if TYPE_CHECKING:
     from strongroom.agent.backup.events import Events
     from strongroom.agent.backup.missed import MissedFiles
-    from strongroom.agent.platform.base import FileReader, Folder, Source
+    from strongroom.agent.platform.base import FileReader, Folder, Locks, Source
     from strongroom.engine.content.writer import Content, SnapshotWriter
 
     Xattrs = tuple[tuple[bytes, bytes], ...]
@@ -55,13 +55,13 @@ class EntryReader:
     """Makes entries of what stands in the source's folders."""
 
     def __init__(
-        self, source: Source, writer: SnapshotWriter, missed: MissedFiles, events: Events, *, misses_locked: bool
+        self, source: Source, writer: SnapshotWriter, missed: MissedFiles, events: Events, *, misses: Locks | None
     ) -> None:
         self._source = source
         self._writer = writer
         self._missed = missed
         self._events = events
-        self._misses_locked = misses_locked
+        self._misses = misses
         self._linked = _Linked()
         self._open: tuple[bytes, Folder] | None = None
         self.tally = Tally()
@@ -127,7 +127,7 @@ class EntryReader:
         """Return a regular file's entry, read until it holds still, but not for ever."""
         if stat.nlink > 1 and (twin := self._linked.find(stat)) is not None:
             return msgspec.structs.replace(twin, stat=msgspec.structs.replace(twin.stat, name=stat.name))
-        if self._misses_locked and folder.is_locked(stat):
+        if self._misses is not None and folder.is_locked(stat, self._misses):
             self._missed.add(path, Reason.LOCKED)
             return None
         for attempt in range(1, TRIES + 1):
@@ -139,7 +139,9 @@ class EntryReader:
             if entry is not None:
                 break
         assert entry is not None
-        if self._misses_locked and folder.is_locked(entry.stat):  # taken since: what was read may be half a change
+        if self._misses is not None and folder.is_locked(
+            entry.stat, self._misses
+        ):  # taken since: what was read may be half a change
             self._missed.add(path, Reason.LOCKED)
             return None
         if not is_steady:

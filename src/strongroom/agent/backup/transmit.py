@@ -65,7 +65,7 @@ def transmit(fileset: Fileset, set_folder: Path, sink: BackupSink, missed: Misse
     events.step(Step.TRANSMIT)
     started = clock.monotonic_s()
     with SnapshotWriter(sink.keys, sink) as writer:
-        reader = EntryReader(fileset.source, writer, missed, events, misses_locked=fileset.misses_locked)
+        reader = EntryReader(fileset.source, writer, missed, events, misses=fileset.misses)
         if fileset.tries_again:
             missed.hold()
         root, fresh = _send(fileset, set_folder / "listing.new", writer, reader, events)

@@ -11,6 +11,7 @@ Does not: write. What a restore needs to write stands beside it, in modules of i
 from __future__ import annotations
 
 import dataclasses
+import enum
 from typing import TYPE_CHECKING, Protocol, Self
 
 from strongroom.model.host import OsFamily
@@ -22,7 +23,17 @@ if TYPE_CHECKING:
 
     from strongroom.model.entry import Stat
 
-__all__ = ["FileReader", "FileSystem", "Folder", "OsFamily", "Platform", "Source", "SourceKind", "Stats"]
+__all__ = ["FileReader", "FileSystem", "Folder", "Locks", "OsFamily", "Platform", "Source", "SourceKind", "Stats"]
+
+
+class Locks(enum.Enum):
+    """Which locks of other processes matter.
+
+    A lease is no mere word among friends: opening the file would make its holder give the lease up.
+    """
+
+    ANY = enum.auto()
+    LEASES = enum.auto()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -117,8 +128,8 @@ class Folder(Protocol):
         """Return the extended attributes of anything in the folder, without opening or following it."""
         ...
 
-    def is_locked(self, stat: Stat) -> bool:
-        """Whether another process holds a lock that forbids reading this file; asks without disturbing anyone."""
+    def is_locked(self, stat: Stat, by: Locks) -> bool:
+        """Whether another process holds such a lock on this file; asks without disturbing anyone."""
         ...
 
     def file_system(self) -> FileSystem:

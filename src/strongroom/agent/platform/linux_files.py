@@ -22,6 +22,7 @@ from strongroom.model.entry import EntryType, Stat
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from strongroom.agent.platform.base import Locks
     from strongroom.agent.platform.locks import LockTable
     from strongroom.agent.platform.mounts import Mount, MountTable
 
@@ -111,9 +112,9 @@ class LinuxFolder:
         """Return extended attributes, of the link itself where it is one."""
         return _read_xattrs(b"/proc/self/fd/%d/%s" % (self._handle, name), follow=False)
 
-    def is_locked(self, stat: Stat) -> bool:
+    def is_locked(self, stat: Stat, by: Locks) -> bool:
         """Whether another process holds a write lock or a lease on the file."""
-        devices = self._locks.devices_of(stat.inode)
+        devices = self._locks.devices_of(stat.inode, by)
         return bool(devices) and not devices.isdisjoint((self._own_mount().device, self._own_device()))
 
     def file_system(self) -> FileSystem:

@@ -12,9 +12,14 @@ import os
 import re
 
 from strongroom import clock
+from strongroom.agent.platform.base import Locks
+
+Locked = dict[int, set[int]]
+"""The devices on which each inode is locked."""
 
 _LINE = re.compile(
-    rb"^\d+: (?:(?:POSIX|OFDLCK|FLOCK|LEASE) +\S+ +WRITE|LEASE +BREAKING +\S+) +(-?\d+) ([0-9a-f]+):([0-9a-f]+):(\d+) ",
+    rb"^\d+: (?:(?:POSIX|OFDLCK|FLOCK) +\S+ +WRITE|(LEASE) +(?:\S+ +WRITE|BREAKING +\S+)) +"
+    rb"(-?\d+) ([0-9a-f]+):([0-9a-f]+):(\d+) ",
     re.MULTILINE,
 )  # a line with an arrow is a process that waits; it holds nothing
 _FRESH_S = 1.0
@@ -27,13 +32,13 @@ class LockTable:
     def __init__(self, path: str = "/proc/locks") -> None:
         self._path = path
         self._read_again_s = 0.0
-        self._locked: dict[int, set[int]] = {}
+        self._locked: dict[Locks, Locked] = {}
 
-    def devices_of(self, inode: int) -> set[int]:
+    def devices_of(self, inode: int, by: Locks) -> set[int]:
         """Return the devices on which a file with this inode number is locked; nearly always none."""
         if clock.monotonic_s() >= self._read_again_s:
             self._read()
-        return self._locked.get(inode, _NONE)
+        return self._locked[by].get(inode, _NONE)
 
     def forget(self) -> None:
         """Read the table before the next answer."""
@@ -46,17 +51,19 @@ class LockTable:
             with open(self._path, "rb") as file:
                 self._locked = parse_locks(file.read(), os.getpid())
         except OSError:  # a machine without the table: what is locked shows when it is opened
-            self._locked = {}
+            self._locked = parse_locks(b"", 0)
         now = clock.monotonic_s()
         self._read_again_s = now + max(_FRESH_S, (now - started) * _SHARE)
 
 
-def parse_locks(table: bytes, own_pid: int) -> dict[int, set[int]]:
-    """Return the devices of each locked inode, without the locks of process `own_pid`."""
-    locked: dict[int, set[int]] = {}
-    for pid, major, minor, inode in _LINE.findall(table):
+def parse_locks(table: bytes, own_pid: int) -> dict[Locks, Locked]:
+    """Return what is locked and what is leased, without the locks of process `own_pid`."""
+    locked: dict[Locks, Locked] = {Locks.ANY: {}, Locks.LEASES: {}}
+    for lease, pid, major, minor, inode in _LINE.findall(table):
         if int(pid) != own_pid:
-            locked.setdefault(int(inode), set()).add(os.makedev(int(major, 16), int(minor, 16)))
+            device = os.makedev(int(major, 16), int(minor, 16))
+            for by in Locks if lease else (Locks.ANY,):
+                locked[by].setdefault(int(inode), set()).add(device)
     return locked
 
 

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from strongroom.agent.platform.base import Locks
 from strongroom.agent.platform.locks import LockTable, parse_locks
 
 DEVICE = os.makedev(0xFD, 0x02)
@@ -24,7 +25,8 @@ LINE = "1: {sort} {state} {mode} {pid} fd:02:{inode} 0 EOF\n"
 )
 def test_what_holds_a_file(sort, state, mode, pid):
     line = LINE.format(sort=sort, state=state, mode=mode, pid=pid, inode=4711)
-    assert parse_locks(line.encode(), own_pid=1) == {4711: {DEVICE}}
+    is_lease = sort.startswith("LEASE")
+    assert parse_locks(line.encode(), own_pid=1) == both({4711: {DEVICE}}, {4711: {DEVICE}} if is_lease else {})
 
 
 @pytest.mark.parametrize(
@@ -41,19 +43,23 @@ def test_what_holds_a_file(sort, state, mode, pid):
     ],
 )
 def test_what_does_not(line):
-    assert parse_locks(line.encode(), own_pid=5) == {}
+    assert parse_locks(line.encode(), own_pid=5) == both({}, {})
 
 
 def test_a_table_of_many_lines():
     table = "".join(LINE.format(sort="POSIX ", state="ADVISORY ", mode="WRITE", pid=2, inode=n) for n in range(50))
-    assert parse_locks(table.encode(), own_pid=1) == {n: {DEVICE} for n in range(50)}
+    assert parse_locks(table.encode(), own_pid=1) == both({n: {DEVICE} for n in range(50)}, {})
 
 
 def test_the_table_is_read_anew_when_asked_and_a_machine_without_one_has_no_locks(tmp_path):
     path = tmp_path / "locks"
     table = LockTable(str(path))
-    assert table.devices_of(4711) == set()
+    assert table.devices_of(4711, Locks.ANY) == set()
     path.write_text(LINE.format(sort="POSIX ", state="ADVISORY ", mode="WRITE", pid=2, inode=4711))
     table.forget()
-    assert table.devices_of(4711) == {DEVICE}
-    assert table.devices_of(4712) == set()
+    assert table.devices_of(4711, Locks.ANY) == {DEVICE}
+    assert table.devices_of(4712, Locks.ANY) == set()
+
+
+def both(locked, leased):
+    return {Locks.ANY: locked, Locks.LEASES: leased}

@@ -1,0 +1,143 @@
+"""Comparing two listings of any shape, read in step, tells the same as two dictionaries would."""
+
+import tempfile
+from pathlib import Path
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strongroom.agent.backup.compare import FolderComparison, compare, is_unchanged
+from strongroom.agent.backup.estimate import estimate
+from strongroom.agent.backup.events import Events
+from strongroom.agent.backup.known import Known, KnownWriter
+from strongroom.agent.backup.listing import Counts, ListingWriter, order_key
+from strongroom.engine.content.writer import Leaf
+from strongroom.engine.format.tree import encode_leaf
+from strongroom.model.entry import Entry, EntryType, Stat
+
+NAMES = [b"a", b"a.", b"aa", b"b", b"b\x01", b"\xff"]
+FILE, FOLDER = EntryType.FILE, EntryType.FOLDER
+
+trees = st.recursive(
+    st.integers(0, 3),  # a file, by its age
+    lambda inner: st.dictionaries(st.sampled_from(NAMES), inner, max_size=5),
+    max_leaves=20,
+).map(lambda tree: tree if isinstance(tree, dict) else {})
+sizes = st.integers(1, 3)
+
+
+def stat(name, what):
+    age = 9 if isinstance(what, dict) else what
+    kind = FOLDER if isinstance(what, dict) else FILE
+    return Stat(name, kind, 0o644, 0, 0, age if kind is FILE else 0, age, age, 1)
+
+
+def parts(tree, size):
+    names = sorted(tree)
+    return [names[at : at + size] for at in range(0, len(names), size)]
+
+
+def write_listing(folder, tree, size):
+    out = ListingWriter(folder)
+
+    def visit(path, tree):
+        mark = out.mark()
+        for names in parts(tree, size):
+            stats = [stat(name, tree[name]) for name in names]
+            out.add_part(stats, sum(one.type is FILE for one in stats))
+        for name in sorted(tree):
+            if isinstance(tree[name], dict):
+                visit(path + b"/" + name if path else name, tree[name])
+        out.close_folder(path, mark)
+
+    visit(b"", tree)
+    return out.finish(Counts())
+
+
+def write_known(folder, tree, size, believed):
+    listing = write_listing(folder, tree, size)
+    known = KnownWriter(folder / "known")
+    for comparison in compare(listing, Known()):
+        known.begin(comparison.path)
+        for part in comparison.parts():
+            entries = [
+                Entry(one, subtree=b"r" * 32) if one.type is FOLDER else Entry(one) for one in part.listed.decoded()
+            ]
+            node = encode_leaf(entries)
+            fingerprint = part.listed.fingerprint if believed else b""
+            known.add_leaf(Leaf(b"l" * 32, entries[0].name, node), entries, fingerprint)
+        known.end(b"root of " + comparison.path)
+    return known.finish().read()
+
+
+def flat(tree, path=b""):
+    """Every path with its stat."""
+    found = {}
+    for name, what in tree.items():
+        at = path + b"/" + name if path else name
+        found[at] = stat(name, what)
+        if isinstance(what, dict):
+            found |= flat(what, at)
+    return found
+
+
+@given(trees, trees, sizes, sizes, st.booleans())
+def test_every_file_is_told_as_it_is(old, new, old_size, new_size, believed):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        known = write_known(folder, old, old_size, believed)
+        listing = write_listing(folder, new, new_size)
+        before, now = flat(old), flat(new)
+        told = {}
+        for comparison in compare(listing, known):
+            if not isinstance(comparison, FolderComparison):
+                continue
+            for part in comparison.parts():
+                if part.same is not None:
+                    told |= {place(comparison.path, entry.stat.name): entry for entry in part.same.entries()}
+                    continue
+                told |= {place(comparison.path, one.name): entry for one, entry in part.pairs()}
+            root, _ = comparison.end()
+            was_folder = comparison.path == b"" or before.get(comparison.path, stat(b"", 0)).type is FOLDER
+            assert root == (b"root of " + comparison.path if was_folder else b"")
+        assert told.keys() == now.keys()
+        for path, entry in told.items():
+            assert (entry.stat if entry else None) == before.get(path)
+
+
+@given(trees, trees, sizes, sizes, st.booleans())
+def test_the_estimate_is_what_two_dictionaries_say(old, new, old_size, new_size, believed):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        known = write_known(folder, old, old_size, believed)
+        forecast = estimate(write_listing(folder, new, new_size), known, Events())
+    before = {path: one for path, one in flat(old).items() if one.type is FILE}
+    now = {path: one for path, one in flat(new).items() if one.type is FILE}
+    changed = [path for path in now.keys() & before.keys() if now[path] != before[path]]
+    added = now.keys() - before.keys()
+    assert forecast.files_added == len(added)
+    assert forecast.files_changed == len(changed)
+    assert forecast.files_removed == len(before.keys() - now.keys())
+    assert forecast.changed_bytes == sum(now[path].size for path in [*added, *changed])
+
+
+@given(st.lists(st.lists(st.sampled_from([b"a", b"ab", b"a\x01", b"\xff" * 255]), max_size=3).map(tuple)))
+def test_a_folder_comes_after_all_beneath_it(paths):
+    ordered = sorted((b"/".join(path) for path in paths), key=order_key)
+    for at, path in enumerate(ordered):
+        assert not any(one.startswith(path + b"/") or (not path and one) for one in ordered[at + 1 :])
+
+
+def test_every_fact_counts_when_asking_whether_a_file_changed():
+    old = stat(b"x", 1)
+    assert is_unchanged(old, old)
+    for field in ("mode", "uid", "gid", "size", "mtime_ns", "ctime_ns", "inode", "nlink", "rdev"):
+        assert not is_unchanged(old, msgspec.structs.replace(old, **{field: getattr(old, field) + 1}))
+    assert not is_unchanged(old, msgspec.structs.replace(old, type=EntryType.FIFO))
+    assert not is_unchanged(msgspec.structs.replace(old, unsettled=True), old)
+    assert is_unchanged(old, msgspec.structs.replace(old, device=77))
+
+
+def place(folder, name):
+    return folder + b"/" + name if folder else name
