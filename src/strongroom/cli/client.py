@@ -68,6 +68,7 @@ def find_access() -> Access:
                 code="no_server",
                 hint="Set STRONGROOM_SERVER to the server's address, such as https://backup.example.org:8440.",
             )
+        require_address(url)
         fingerprint = tokens.parse_api_token(token).fingerprint
         return Access(url, token, trust.fetch_authority(url, fingerprint))
     if environment("DATA"):
@@ -82,6 +83,18 @@ def find_access() -> Access:
         code="no_server",
         hint="Use `strongroom login URL`, or set STRONGROOM_DATA on the server's own machine.",
     )
+
+
+def require_address(url: str) -> None:
+    """Refuse what is not the address of a server.
+
+    Raises:
+        Mistake: it is none.
+    """
+    if not url.startswith("https://"):
+        raise errors.Mistake(
+            f"{url} is not a server's address.", code="bad_address", hint="It is like https://backup.example.org:8440."
+        )
 
 
 def local_access(data: Path) -> Access:
@@ -144,8 +157,7 @@ class Client:
         Raises:
             Mistake: the address, the token or the authority cannot be.
         """
-        if not access.url.startswith("https://"):
-            raise errors.Mistake(f"{access.url} is not a server's address.", hint="It begins with https://")
+        require_address(access.url)
         if access.token:
             tokens.parse_api_token(access.token)
         self.url = access.url.rstrip("/")
@@ -227,17 +239,15 @@ def _context(authority_pem: str) -> ssl.SSLContext:
 
 def _unreachable(url: str, error: Exception) -> errors.StrongroomError:
     """Return the error for a server that could not be talked to."""
-    cause = error
-    while isinstance(getattr(cause, "reason", None), Exception):
-        cause = cause.reason  # type: ignore[attr-defined]  # urllib3 wraps what happened in what it was doing
-    if isinstance(cause, urllib3.exceptions.SSLError):
+    cause = trust.cause_of(error)
+    if "CERTIFICATE_VERIFY_FAILED" in cause:
         return errors.Refused(
             f"{url} is not the server that is trusted here: {cause}.",
             code="wrong_authority",
             hint="If the server was set up anew, log in again: strongroom login URL",
         )
     return errors.Unavailable(
-        f"The server at {url} does not answer: {str(cause).rpartition(': ')[2]}.",
+        f"The server at {url} does not answer: {cause}.",
         code="server_away",
         hint="Is it running, and is the address right?",
     )

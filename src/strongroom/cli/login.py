@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from strongroom.cli.client import Access, Client, credentials_file
+from strongroom.cli.client import Access, Client, credentials_file, require_address
 from strongroom.cli.output import ask, confirm, remark, say
 from strongroom.errors import Mistake, Refused
 from strongroom.protocol import trust
@@ -27,8 +27,7 @@ def login(
     print_token: Annotated[bool, typer.Option("--print-token", help="Print the token instead of keeping it.")] = False,
 ) -> None:
     """Log in to a server."""
-    if not url.startswith("https://"):
-        raise Mistake(f"{url} is not a server's address.", hint="It begins with https://")
+    require_address(url)
     authority = _trusted_authority(url, fingerprint)
     name = user or ask("User")
     password = ask("Password", hidden=True)

@@ -98,11 +98,13 @@ def harmless(text: str) -> str:
 
 
 def ask(question: str, *, hidden: bool = False, twice: bool = False) -> str:
-    """Ask a person for a line of text.
+    """Ask a person for a line of text, or read it from a program's pipe.
 
     Raises:
         Mistake: there is nobody to ask, or no answer.
     """
+    if not sys.stdin.isatty():
+        return _answer_from_program()
     try:
         return str(typer.prompt(question, hide_input=hidden, confirmation_prompt=twice, err=True))
     except typer.Abort as error:
@@ -146,6 +148,14 @@ def minute(text: str | None) -> str:
 def reason(job: dict[str, Any]) -> str:
     """Return the sentence of a job's reason."""
     return str((job.get("reason") or {}).get("text", ""))
+
+
+def _answer_from_program() -> str:
+    """Return a line of standard input, which is not a terminal."""
+    answer = sys.stdin.readline().rstrip("\n")
+    if not answer:
+        raise _no_answer()
+    return answer
 
 
 def _no_answer() -> Mistake:

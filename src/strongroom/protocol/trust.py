@@ -54,7 +54,7 @@ def fetch_authority(url: str, fingerprint: bytes | None) -> str:
         reply.release_conn()
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise Unavailable(
-            f"The server at {url} does not answer: {error}.",
+            f"The server at {url} does not answer: {cause_of(error)}.",
             code="server_away",
             hint="Is it running, and is the address right?",
         ) from error
@@ -65,8 +65,16 @@ def fetch_authority(url: str, fingerprint: bytes | None) -> str:
     pem = body.decode("ascii", "replace")
     if fingerprint is not None and fingerprint_of(pem) != fingerprint:
         raise Refused(
-            f"{url} is not the server that made this token: its certificate authority is another one.",
+            f"{url} is not the server that is expected: its certificate authority is another one.",
             code="wrong_authority",
-            hint="Check the address; if the server was set up anew, ask for a new token.",
+            hint="Check the address; if the server was set up anew, tokens and logins of before do not fit it.",
         )
     return pem
+
+
+def cause_of(error: Exception) -> str:
+    """Return in a few words why a connection failed: the innermost of what the HTTP library has wrapped around it."""
+    while isinstance(getattr(error, "reason", None), Exception):
+        error = error.reason  # type: ignore[attr-defined]  # urllib3 keeps there what it wraps
+    cause = error.args[-1] if error.args and isinstance(error.args[-1], Exception) else error
+    return str(cause).rpartition("): ")[2].rstrip(".")

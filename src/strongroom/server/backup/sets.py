@@ -107,8 +107,10 @@ def normal_content(content: Content, os_family: OsFamily) -> Content:
 def _require_name(name: str) -> str:
     """Refuse a name that cannot be shown on one line or told from a number."""
     name = name.strip()
-    if not name or len(name) > _NAME_LIMIT or not name.isprintable():
-        raise Mistake(f"A set's name has 1 to {_NAME_LIMIT} printable characters.", code="bad_name")
+    if not name or len(name) > _NAME_LIMIT or not name.isprintable() or "/" in name or not name.strip("."):
+        raise Mistake(
+            f"A set's name has 1 to {_NAME_LIMIT} printable characters, no slash, and not only dots.", code="bad_name"
+        )
     if name.isdigit():
         raise Mistake(f"A set's name cannot be a number: {name}.", code="bad_name", hint="Sets have numbers as well.")
     return name
