@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import struct
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -42,7 +43,8 @@ _TRAILER: Final = struct.Struct("<8sI")
 _FOOTER: Final = struct.Struct("<QIIII8s")
 _COUNTS: Final = struct.Struct("<II")
 BLOCK_HEAD_BYTES: Final = _BLOCK.size
-_METHOD_BYTES: Final = tuple(bytes([method]) for method in Method)
+_TAG_BYTES: Final = 16
+_thread = threading.local()
 
 
 @dataclass(frozen=True)
@@ -107,9 +109,17 @@ class PackSeal:
         self.header = header
         self._cipher = AESGCM(key)
 
-    def seal_block(self, number: int, method: Method, payload: Buffer) -> tuple[bytes, bytes]:
-        """Return a block's head and its sealed bytes, as they stand in the file one after the other."""
-        sealed = self._cipher.encrypt(nonce(number), b"".join((_METHOD_BYTES[method], payload)), self._bound_to(number))
+    def seal_block(self, number: int, method: Method, payload: bytes | memoryview) -> tuple[bytes, memoryview]:
+        """Return a block's head and its sealed bytes, as they stand in the file one after the other.
+
+        The sealed bytes are to be used before this thread seals another block: they lie in a buffer that is used
+        again, because fresh memory costs more than the encryption.
+        """
+        size = 1 + len(payload)
+        plain, sealed = _buffers(size)
+        plain[0] = method
+        plain[1:] = payload
+        self._cipher.encrypt_into(nonce(number), plain, self._bound_to(number), sealed)
         return _BLOCK.pack(magic.PACK_BLOCK, number, len(sealed)), sealed
 
     def open_block(self, number: int, sealed: bytes | memoryview) -> tuple[Method, memoryview]:
@@ -187,6 +197,15 @@ def decode_footer(stored: bytes, file_bytes: int) -> Footer:
     if offset < HEADER_BYTES or offset + size != file_bytes - FOOTER_BYTES:
         raise Damaged("A pack's footer points to the wrong place.", code="bad_pack")
     return Footer(offset, size, blocks, chunks)
+
+
+def _buffers(size: int) -> tuple[memoryview, memoryview]:
+    """Return this thread's buffers for `size` plain bytes and for what sealing makes of them."""
+    kept: bytearray | None = getattr(_thread, "buffer", None)
+    if kept is None or len(kept) < 2 * size + _TAG_BYTES:
+        kept = _thread.buffer = bytearray(2 * size + _TAG_BYTES)
+    view = memoryview(kept)
+    return view[:size], view[size : 2 * size + _TAG_BYTES]
 
 
 def _encode_table(table: PackTable) -> bytes:

@@ -8,7 +8,8 @@ The contract, for every implementation:
 - All methods are safe to call from several threads. What a method changes is durable when it returns, or, inside
   `transaction()`, when the block ends; an exception inside the block undoes all of it.
 - Transactions are serialised: two that read and then write do not both succeed on the same facts.
-- Ordinals are handed out in order, are contiguous for a pack, and are never used twice, not even after a crash.
+- Ordinals are handed out in order, are contiguous for a pack, and are never used twice, not even after a crash; those
+  of a transaction that was undone were never handed out.
 - Bitmaps are serialised Roaring bitmaps (64 bit) of ordinals; the ledger stores them and does not look inside.
 """
 

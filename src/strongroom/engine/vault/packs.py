@@ -117,7 +117,7 @@ class OpenPack:
         draft.publish(pack_path(name))
         self._register(NewPack(name, self.kind, len(self.table.sizes), self._size_bytes), self.table)
 
-    def _write(self, *parts: bytes) -> None:
+    def _write(self, *parts: bytes | memoryview) -> None:
         assert self._draft is not None
         for part in parts:
             self._digest.update(part)
