@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from tests.workflow.one_host import Heard, OneHost
+from tests.workflow.one_host import Heard, OneHost, other_process
 
 
 class Acts(Heard):
@@ -238,3 +238,21 @@ def test_a_cancelled_job_commits_nothing_and_says_at_which_step(host, data):
         assert heard.told[-1] in {"scan", "estimate", "transmit"}
     assert host.vault.stats().snapshots == 0
     assert host.back_up(data).content(data / "a") == b"aaa"
+
+
+APPENDER = """
+    import sys
+    file = open(sys.argv[1], "ab", buffering=0)
+    print("ready", flush=True)
+    import select
+    while not select.select([sys.stdin], [], [], 0)[0] and file.tell() < 200_000:
+        file.write(b"x")
+"""
+
+
+def test_a_small_file_that_grows_all_the_time_is_whole_to_the_size_that_is_told(host, data):
+    with other_process(APPENDER, data / "a"):
+        outcome = host.back_up(data, settle=False)
+    assert set(outcome.reasons.values()) <= {"changed_while_read"}
+    assert len(outcome.content(data / "a")) == outcome.entry(data / "a").stat.size
+    assert host.back_up(data).content(data / "a") == (data / "a").read_bytes()
