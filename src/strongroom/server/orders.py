@@ -48,6 +48,8 @@ def welcome_agent(*, host: models.Host, hello: Hello, wake: presence.Wake, now: 
         known=frozenset(hello.running),
     )
     presence.connect(link)
+    if models.Host.objects.filter(id=host.id, revoked__isnull=False).exists():
+        presence.shut_out(host.id)  # it was revoked while it came in
     return link
 
 

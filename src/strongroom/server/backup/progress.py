@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -10,6 +10,7 @@ from strongroom.model.job import JobType
 from strongroom.model.steps import RestoreStep, Step
 from strongroom.server.backup.state import hear_of
 from strongroom.server.catalog import models
+from strongroom.server.hosts.facts import one_line
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 MISSED_KEPT: Final = 1_000_000
 """How many missed files of one job are kept by name; beyond it only their number grows."""
+MOST_COUNTED: Final = 10**15
+"""No count that an agent gives is larger, or it is not one."""
 _PATH_LIMIT: Final = 8192
 _DETAIL_LIMIT: Final = 500
 
@@ -28,11 +31,11 @@ def note_progress(job: models.Job, message: Report, now: datetime) -> None:
     hear_of(job, now)
     changed = []
     if message.progress is not None:
-        job.progress = msgspec.to_builtins(_cut(message.progress))
+        job.progress = plain(_cut(message.progress))
         job.step = known_step(job, message.progress.step)
         changed += ["progress", "step"]
     if message.estimate is not None:
-        job.estimate = msgspec.to_builtins(message.estimate)
+        job.estimate = plain(message.estimate)
         changed.append("estimate")
     if message.missed:
         note_missed(job, message)
@@ -43,20 +46,26 @@ def note_progress(job: models.Job, message: Report, now: datetime) -> None:
 
 def note_missed(job: models.Job, message: Report) -> None:
     """Add a batch of missed files; what is there already from an earlier try stays as it is."""
-    begin = max(message.missed_from, 0)
+    begin = min(max(message.missed_from, 0), MOST_COUNTED)
     rows = [
         models.JobMissedFile(
             job=job,
             index=begin + place,
             path=missed.path[:_PATH_LIMIT],
             reason=missed.reason.value,
-            detail=missed.detail[:_DETAIL_LIMIT],
+            detail=one_line(missed.detail, _DETAIL_LIMIT),
         )
         for place, missed in enumerate(message.missed)
         if begin + place < MISSED_KEPT
     ]
     models.JobMissedFile.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)
     job.missed_count = max(job.missed_count, begin + len(message.missed))
+
+
+def plain(value: msgspec.Struct) -> dict[str, Any]:
+    """Return a structure as what JSON can say; a number that is none becomes nothing."""
+    fields: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(value))
+    return fields
 
 
 def known_step(job: models.Job, step: str) -> str:
@@ -67,4 +76,4 @@ def known_step(job: models.Job, step: str) -> str:
 
 def _cut(progress: Progress) -> Progress:
     """Cut what an agent says to a size that fits a screen and a row."""
-    return msgspec.structs.replace(progress, step=progress.step[:32], current=progress.current[:_PATH_LIMIT])
+    return msgspec.structs.replace(progress, step=progress.step[:32], current=one_line(progress.current, _PATH_LIMIT))

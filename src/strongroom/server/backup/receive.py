@@ -34,7 +34,7 @@ from strongroom.protocol.messages import (
     SessionOpened,
 )
 from strongroom.server.backup.ids import split_ids
-from strongroom.server.backup.report import close_job
+from strongroom.server.backup.report import close_job, require_counts
 from strongroom.server.backup.state import hear_of, require_running, running_jobs
 from strongroom.server.catalog import models
 from strongroom.server.catalog.ledger import CatalogLedger
@@ -130,6 +130,7 @@ def commit(*, host: models.Host, message: Commit, now: datetime) -> Committed:
         return _committed_before(row, message.root)
     if len(message.root) != _ROOT_BYTES or message.report.state not in _SUCCESS:
         raise Mistake("A commit needs a root and a report of success.", code="bad_commit")
+    require_counts(message.report)
 
     def close(snapshot: SnapshotRow) -> None:
         running = require_running(job.id, host)

@@ -9,15 +9,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-import msgspec
 from django.db import transaction
 
 from strongroom.errors import Mistake, NotFound
 from strongroom.model.job import JobState, JobType, ReasonCode
 from strongroom.protocol.messages import Report, ReportReply
-from strongroom.server.backup.progress import known_step, note_progress
-from strongroom.server.backup.state import move, note
+from strongroom.server.backup.progress import MOST_COUNTED, known_step, note_progress, plain
+from strongroom.server.backup.state import TEXT_LIMIT, move, note
 from strongroom.server.catalog import models
+from strongroom.server.hosts.facts import one_line
 
 if TYPE_CHECKING:
     from strongroom.model.report import JobReport
@@ -47,6 +47,7 @@ def take_report(*, host: models.Host, message: Report, now: datetime) -> ReportR
             return ReportReply(go_on=False)
         note_progress(job, message, now)
         if message.final is not None:
+            require_counts(message.final)
             _require_by_report(job, message.final)
             close_job(job=job, report=message.final, now=now)
     return ReportReply(go_on=message.final is None)
@@ -64,18 +65,31 @@ def close_job(*, job: models.Job, report: JobReport, now: datetime, snapshot: st
     job.step = known_step(job, report.step)
     job.snapshot = snapshot or job.snapshot  # a restore keeps the one it restores
     job.source = report.source.value if report.source else ""
-    job.source_why = report.source_why[:2000]
+    job.source_why = one_line(report.source_why, TEXT_LIMIT)
     job.missed_count = max(job.missed_count, report.missed_count)
     if report.estimate is not None:
-        job.estimate = msgspec.to_builtins(report.estimate)
+        job.estimate = plain(report.estimate)
     if report.transfer is not None:
-        job.transfer = msgspec.to_builtins(report.transfer)
+        job.transfer = plain(report.transfer)
     if report.restore is not None:
-        job.restore_result = msgspec.to_builtins(report.restore)
+        job.restore_result = plain(report.restore)
     for line in report.notes[:_NOTES]:
         note(job, line, now)
     state, reason = _outcome(job, report)
     move(job, state, reason, now=now, text=report.text)
+
+
+def require_counts(report: JobReport) -> None:
+    """Refuse numbers that nothing can have that many of: they would not fit where they are kept.
+
+    Raises:
+        Mistake: a count cannot be.
+    """
+    counts = [report.missed_count]
+    if report.estimate is not None:
+        counts += [report.estimate.files_scanned, report.estimate.source_bytes]
+    if not all(0 <= count <= MOST_COUNTED * 1000 for count in counts):
+        raise Mistake("The report has counts that cannot be.", code="bad_report")
 
 
 def _require_by_report(job: models.Job, report: JobReport) -> None:

@@ -18,12 +18,13 @@ from strongroom.errors import Conflict, StrongroomError
 from strongroom.model.job import OPEN_STATES, SENTENCES, JobState, ReasonCode, require_move
 from strongroom.server.catalog import models
 from strongroom.server.hosts import presence
+from strongroom.server.hosts.facts import one_line
 from strongroom.server.premises import premises
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
 
-_TEXT_LIMIT: Final = 2000
+TEXT_LIMIT: Final = 2000
 _LEASE_WRITTEN_EVERY = timedelta(seconds=15)
 _MADE_A_SNAPSHOT: Final = frozenset({JobState.SUCCESSFUL, JobState.SUCCESSFUL_WITH_ERRORS})
 
@@ -56,12 +57,12 @@ def move(job: models.Job, new: JobState, code: ReasonCode, *, now: datetime, tex
 def explain(job: models.Job, code: ReasonCode, text: str = "") -> None:
     """Set why the job is in its state."""
     job.reason_code = code.value
-    job.reason_text = (text or SENTENCES[code])[:_TEXT_LIMIT]
+    job.reason_text = one_line(text or SENTENCES[code], TEXT_LIMIT)
 
 
 def note(job: models.Job, text: str, now: datetime) -> None:
     """Add a line to the job's log."""
-    models.JobLogLine.objects.create(job=job, time=now, text=text[:_TEXT_LIMIT])
+    models.JobLogLine.objects.create(job=job, time=now, text=one_line(text, TEXT_LIMIT))
 
 
 def open_jobs() -> QuerySet[models.Job]:

@@ -19,7 +19,7 @@ from strongroom.errors import Mistake, NotFound, Refused
 from strongroom.protocol import tokens
 from strongroom.protocol.messages import Activate, Activated
 from strongroom.server.catalog import models
-from strongroom.server.hosts.facts import take_facts
+from strongroom.server.hosts.facts import one_line, take_facts
 from strongroom.server.premises import premises
 from strongroom.server.users.audit import Actor, record
 
@@ -31,9 +31,7 @@ _MOST_USES = 100_000
 _LONGEST = timedelta(days=3650)
 
 
-def create_activation_token(
-    *, uses: int | None, lifetime: timedelta, by: Actor, now: datetime, url: str = ""
-) -> str:
+def create_activation_token(*, uses: int | None, lifetime: timedelta, by: Actor, now: datetime, url: str = "") -> str:
     """Make a token that registers `uses` hosts and return its text, which is shown once and kept nowhere.
 
     Args:
@@ -124,7 +122,7 @@ def _same_again(host: models.Host) -> Activated:
 
 def _free_name(wanted: str) -> str:
     """Return the name the host asked for, or with a number when it is taken."""
-    name = "".join(character for character in wanted if character.isprintable()).strip()[:200] or "host"
+    name = one_line(wanted, 200).replace("/", "-").strip(" .") or "host"  # names stand in addresses
     for candidate in itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2))):
         if not models.Host.objects.filter(name=candidate).exists():
             return candidate

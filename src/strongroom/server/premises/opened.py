@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding
+from django.db import DatabaseError, OperationalError
 
 from strongroom.engine.vault.storage.local import LocalStorage
 from strongroom.engine.vault.vault import Vault
@@ -19,6 +22,8 @@ from strongroom.server.catalog.connection import bring_up_to_date, use_catalog
 from strongroom.server.catalog.ledger import CatalogLedger
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from strongroom.server.config import DataFolder, ServerConfig
 
 _ROOT_KEY_BYTES = 32
@@ -78,26 +83,28 @@ def open_premises(folder: DataFolder) -> Premises:
     """Open the data folder for this process and return it.
 
     Raises:
-        Mistake: the folder was not made by `server init`, or its settings are wrong.
-        Damaged: the root key is not one.
+        Mistake: the folder was not made by `server init`, may not be read, or its settings are wrong.
+        Conflict: another process has it open.
+        Damaged: the root key, a certificate or the catalog is not what it must be.
     """
-    if not folder.local_token.exists():
-        raise Mistake(
-            f"{folder.path} is not a server's data folder.",
-            code="not_initialised",
-            hint=f"Make one with: strongroom server init --data {folder.path}",
+    with _troubles_named(folder):
+        if folder.local_token.name not in (os.listdir(folder.path) if folder.path.exists() else ()):
+            raise Mistake(
+                f"{folder.path} is not a server's data folder.",
+                code="not_initialised",
+                hint=f"Make one with: strongroom server init --data {folder.path}",
+            )
+        config = folder.config()
+        root_key = read_root_key(folder)
+        use_catalog(folder.catalog, secret_key=folder.secret_key.read_text().strip(), host_names=_certified(folder))
+        bring_up_to_date()
+        opened = Premises(
+            folder=folder,
+            config=config,
+            root_key=root_key,
+            fingerprint=fingerprint_of(folder),
+            vault=Vault.open(LocalStorage(folder.vault), root_key, CatalogLedger()),
         )
-    config = folder.config()
-    root_key = read_root_key(folder)
-    use_catalog(folder.catalog, secret_key=folder.secret_key.read_text().strip(), host_names=_certified(folder))
-    bring_up_to_date()
-    opened = Premises(
-        folder=folder,
-        config=config,
-        root_key=root_key,
-        fingerprint=fingerprint_of(folder),
-        vault=Vault.open(LocalStorage(folder.vault), root_key, CatalogLedger()),
-    )
     _Current.premises = opened
     return opened
 
@@ -144,6 +151,20 @@ def fingerprint_of(folder: DataFolder) -> bytes:
     """Return the SHA-256 of the authority's certificate in its DER form."""
     certificate = x509.load_pem_x509_certificate(folder.authority_certificate.read_bytes())
     return hashlib.sha256(certificate.public_bytes(Encoding.DER)).digest()
+
+
+@contextlib.contextmanager
+def _troubles_named(folder: DataFolder) -> Iterator[None]:
+    """Say what it means when a file of the folder cannot be used."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or folder.path
+        raise Mistake(f"{where} cannot be used: {error.strerror}.", code="no_access") from error
+    except OperationalError as error:
+        raise Unavailable(f"The catalog {folder.catalog} cannot be opened: {error}.", code="catalog_away") from error
+    except (DatabaseError, ValueError) as error:
+        raise Damaged(f"The data folder {folder.path} is damaged: {error}", code="bad_data_folder") from error
 
 
 def _certified(folder: DataFolder) -> list[str]:

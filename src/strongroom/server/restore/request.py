@@ -17,7 +17,7 @@ from strongroom.server.backup.admission import admit
 from strongroom.server.backup.find import require_snapshot
 from strongroom.server.backup.once import Also, nothing_else
 from strongroom.server.backup.request import record_job, require_not_revoked
-from strongroom.server.backup.sets import normal_content
+from strongroom.server.backup.sets import normal_content, require_set
 from strongroom.server.catalog import models
 from strongroom.server.hosts import presence
 from strongroom.server.hosts.find import require_host
@@ -48,9 +48,7 @@ class RestoreWishes(msgspec.Struct, frozen=True):
     conflict: ConflictMode = ConflictMode.OVERWRITE
 
 
-def request_restore(
-    *, wishes: RestoreWishes, by: Actor, now: datetime, also: Also = nothing_else
-) -> models.Job:
+def request_restore(*, wishes: RestoreWishes, by: Actor, now: datetime, also: Also = nothing_else) -> models.Job:
     """Record a request for a restore, judge it, and return the job; it may have ended already.
 
     Args:
@@ -62,7 +60,7 @@ def request_restore(
         Conflict: the host was revoked.
     """
     snapshot = require_snapshot(wishes.snapshot)
-    origin = models.BackupSet.objects.select_related("host").get(id=snapshot.set_id)
+    origin = require_set(str(snapshot.set_id))
     host = require_host(wishes.host) if wishes.host else origin.host
     paths = tuple(normal_path(path) for path in wishes.paths)
     _require_in_snapshot(snapshot, paths)

@@ -64,9 +64,9 @@ def init_server(
     """
     if password is not None and len(password) < _SHORTEST_PASSWORD:
         raise Mistake(f"The password needs at least {_SHORTEST_PASSWORD} characters.", code="weak_password")
-    _require_ours(folder)
     made = None if password is not None else secrets.token_urlsafe(_MADE_PASSWORD_BYTES)
     try:
+        _require_ours(folder)
         folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         keep_or_write(folder.root_key, secrets.token_hex(32).encode() + b"\n", mode=PRIVATE)
         keep_or_write(folder.secret_key, secrets.token_urlsafe(48).encode() + b"\n", mode=PRIVATE)
@@ -84,14 +84,12 @@ def init_server(
 
 def _require_ours(folder: DataFolder) -> None:
     """Refuse a folder that is complete already, or that something else lives in."""
-    if folder.local_token.exists():
+    names = os.listdir(folder.path) if folder.path.exists() else []
+    if folder.local_token.name in names:
         raise Conflict(f"{folder.path} is a server's data folder already.", code="already_initialised")
-    if folder.path.exists() and not folder.root_key.exists():
-        try:
-            others = [name for name in os.listdir(folder.path) if name not in (folder.settings.name, "lost+found")]
-        except OSError as error:
-            raise Mistake(f"{folder.path} cannot be read: {error.strerror}.", code="no_access") from error
-        if any(not name.startswith(f".{folder.root_key.name}.") for name in others):
+    if folder.root_key.name not in names:
+        harmless = {folder.settings.name, "lost+found"}
+        if any(name not in harmless and not name.startswith(f".{folder.root_key.name}.") for name in names):
             raise Mistake(
                 f"{folder.path} is not empty.", code="not_empty", hint="Give a folder that does not exist or is empty."
             )

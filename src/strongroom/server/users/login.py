@@ -1,15 +1,18 @@
 """Logging in with a name and a password.
 
-Promises: an unknown name and a wrong password take the same time and answer the same; after `_TRIES` failures from one
-address, further tries from there are refused for a while; nobody can lock another out. All outcomes are audited.
+Promises: an unknown name and a wrong password take the same time and answer the same. Tries are limited, by the address
+they come from and by the name they are for, also when many are made at the same moment; a name's limit is the wider
+one, so that nobody locks another out from one address. Guessing costs the server bounded memory. All outcomes are
+audited.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import threading
 from collections import deque
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from django.contrib.auth import authenticate
 
@@ -20,9 +23,14 @@ from strongroom.server.users.audit import Actor, record
 if TYPE_CHECKING:
     from datetime import datetime
 
-_TRIES = 10
-_WHILE = timedelta(minutes=5)
-_REMEMBERED = 10_000
+_TRIES_OF_ADDRESS: Final = 10
+_TRIES_OF_NAME: Final = 60
+_WHILE: Final = timedelta(minutes=5)
+_REMEMBERED: Final = 10_000
+_CHECKS_AT_ONCE: Final = 2
+_HOME_NETWORK_BITS: Final = 64
+
+_checking = threading.BoundedSemaphore(_CHECKS_AT_ONCE)  # each check takes 100 MiB for a moment, by design
 
 
 def log_in(*, name: str, password: str, address: str, now: datetime) -> User:
@@ -33,38 +41,64 @@ def log_in(*, name: str, password: str, address: str, now: datetime) -> User:
         Refused: there were too many failures of late.
     """
     actor = Actor(name[:150], address)
-    if _failures.are_too_many(address, now):
+    attempt = (now, _origin(address), name)
+    if not _failures.may_try(attempt):
         raise Refused(
             "Too many failed logins; wait a few minutes.", code="too_many_tries", hint="The limit lifts by itself."
         )
-    user = authenticate(None, username=name, password=password)
+    with _checking:
+        user = authenticate(None, username=name, password=password)
     if not isinstance(user, User):
-        _failures.add(address, now)
         record("login.refused", "login", by=actor, now=now)
         raise Unauthenticated("The name or the password is wrong.", code="bad_login")
+    _failures.forget(attempt)
     record("login", "login", by=actor, now=now)
     return user
 
 
+_Attempt = tuple["datetime", str, str]  # when, from where, for which name
+
+
 class _Failures:
-    """The failed logins of the last few minutes; lost at a restart, which costs an attacker more than it gives."""
+    """The failed logins of the last few minutes; lost at a restart, which costs an attacker more than it gives.
+
+    A try counts as a failure from its beginning until it succeeds, so that tries at the same moment see each other.
+    """
 
     def __init__(self) -> None:
         """Begin with none."""
         self._lock = threading.Lock()
-        self._seen: deque[tuple[datetime, str]] = deque(maxlen=_REMEMBERED)
+        self._seen: deque[_Attempt] = deque(maxlen=_REMEMBERED)
 
-    def add(self, address: str, now: datetime) -> None:
-        """Note one."""
-        with self._lock:
-            self._seen.append((now, address))
-
-    def are_too_many(self, address: str, now: datetime) -> bool:
-        """Tell whether too many came from this address."""
+    def may_try(self, attempt: _Attempt) -> bool:
+        """Tell whether a try is within the limits; if it is, it counts."""
+        now, origin, name = attempt
         with self._lock:
             while self._seen and now - self._seen[0][0] > _WHILE:
                 self._seen.popleft()
-            return sum(1 for _, seen in self._seen if seen == address) >= _TRIES
+            of_address = sum(1 for _, seen, _ in self._seen if seen == origin)
+            of_name = sum(1 for _, _, seen in self._seen if seen == name)
+            if of_address >= _TRIES_OF_ADDRESS or of_name >= _TRIES_OF_NAME:
+                return False
+            self._seen.append(attempt)
+            return True
+
+    def forget(self, attempt: _Attempt) -> None:
+        """Take back a try that succeeded."""
+        with self._lock:
+            if attempt in self._seen:
+                self._seen.remove(attempt)
+
+
+def _origin(address: str) -> str:
+    """Return what tells one caller from another: an IPv6 address's network, for all in it are one caller's to use."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if parsed.version == 4 or parsed.ipv4_mapped:
+        return address
+    return str(ipaddress.ip_network((parsed, _HOME_NETWORK_BITS), strict=False))
 
 
 _failures = _Failures()

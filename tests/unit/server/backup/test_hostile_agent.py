@@ -4,12 +4,13 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from msgspec.structs import replace
 
 from strongroom import clock
 from strongroom.errors import Conflict, Mistake, NotFound, StrongroomError
 from strongroom.model.job import JobState, ReasonCode
 from strongroom.model.missed import MissedFile, Reason
-from strongroom.model.report import JobReport, Progress
+from strongroom.model.report import Estimate, JobReport, Progress
 from strongroom.protocol.frames import encode_frames
 from strongroom.protocol.messages import BaseListing, Checkpoint, Missing, Report
 from strongroom.server import views
@@ -149,6 +150,45 @@ def test_missed_files_with_a_nonsense_place_do_no_harm(agent, job_id):
     agent.report(job_id, missed=(MissedFile(b"/x", Reason.LOCKED),), missed_from=-5)
     agent.report(job_id, missed=(MissedFile(b"/y", Reason.LOCKED),), missed_from=5_000_000)
     assert [one["path"] for one in views.missed_files(job_id)] == ["/x"]
+
+
+def test_numbers_that_are_none_do_no_harm(agent, job_id):
+    estimate = Estimate(duration_s=float("nan"), files_scanned=2**64 - 1)
+    progress = Progress(step="scan", rate_bytes_s=float("inf"))
+    missed = (MissedFile(b"/x", Reason.LOCKED),)
+    message = Report(job_id, progress=progress, estimate=estimate, missed=missed, missed_from=2**63 - 1)
+    assert take_report(host=agent.host, message=message, now=clock.now()).go_on
+    job = views.job(job_id)
+    assert (job["estimate"]["duration_s"], job["progress"]["rate_bytes_s"]) == (None, None)
+    opened = agent.open_session(job_id)
+    root, _ = agent.send(opened, {"a": b"1"})
+    for report in (
+        replace(DONE, estimate=estimate),
+        replace(DONE, missed_count=2**64 - 1),
+        replace(DONE, missed_count=-1),
+    ):
+        with pytest.raises(Mistake):
+            agent.commit(job_id, opened, root, report)
+    agent.commit(job_id, opened, root)
+    assert views.job(job_id)["state"] == "successful_with_errors"
+
+
+def test_a_job_number_that_no_table_holds_is_not_there(agent):
+    with pytest.raises(NotFound):
+        agent.report(2**64 - 1)
+    with pytest.raises(Conflict):
+        agent.open_session(2**64 - 1)
+
+
+def test_what_would_steer_a_terminal_is_taken_out(agent, job_id):
+    steering = "red \x1b[31m\nnew line\u202e"
+    agent.report(job_id, missed=(MissedFile(b"/\x1b[31m", Reason.LOCKED, steering),))
+    final = JobReport(JobState.FAILED, ReasonCode.STEP_FAILED, "scan", text=steering, notes=(steering,))
+    agent.report(job_id, final=final)
+    job = views.job(job_id)
+    missed = views.missed_files(job_id)[0]
+    said = [job["reason"]["text"], missed["path"], missed["detail"], *(line["text"] for line in job["log"])]
+    assert all(text.isprintable() for text in said)
 
 
 def test_the_job_of_a_report_that_comes_late_stays_as_it_was(agent, job_id):

@@ -67,3 +67,11 @@ def test_a_second_time_changes_nothing(server):
     first = revoke(server, agent).revoked
     assert revoke(server, agent).revoked == first
     assert [row["action"] for row in views.audit()].count("host.revoke") == 1
+
+
+def test_one_that_connects_while_it_is_revoked_is_shut_out(server):
+    agent = server.agent()
+    revoke(server, agent)
+    agent.connect()
+    assert not presence.is_current(agent.link)
+    assert views.host("files")["connected"] is False

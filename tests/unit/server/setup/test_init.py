@@ -128,6 +128,23 @@ def test_another_root_key_does_not_open_the_vault(folder):
     assert refused.value.code == "wrong_root_key"
 
 
+@pytest.mark.parametrize("name", ["catalog.sqlite3", "server.pem", "ca.pem", "vault/vault.json"])
+def test_a_damaged_file_gets_a_sentence(folder, name):
+    with catalog_thread():
+        init_server(folder, now=clock.now())
+    (folder.path / name).write_bytes(b"not what it must be " * 100)
+    with pytest.raises(Damaged):
+        open_premises(folder)
+
+
+@pytest.mark.parametrize("name", ["secret.key", "server.pem", "vault/vault.json"])
+def test_a_missing_file_gets_a_sentence(folder, name):
+    init_server(folder, now=clock.now())
+    (folder.path / name).unlink()
+    with pytest.raises(Mistake):
+        open_premises(folder)
+
+
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "backup.example"])
 def test_tls_verifies_strictly_with_our_authority_alone(folder, name):
     init_server(folder, now=clock.now(), names=["backup.example"])
