@@ -96,7 +96,7 @@ def _origin(address: str) -> str:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return address
-    if parsed.version == 4 or parsed.ipv4_mapped:
+    if isinstance(parsed, ipaddress.IPv4Address) or parsed.ipv4_mapped:
         return address
     return str(ipaddress.ip_network((parsed, _HOME_NETWORK_BITS), strict=False))
 
