@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import include, path
 
 from strongroom.server.app import plain
 
-urlpatterns: list[URLPattern | URLResolver] = [
+urlpatterns = [
     path("ca.pem", plain.authority),
     path("healthz", plain.alive),
     path("readyz", plain.ready),
+    path("api/v1/", include("strongroom.server.api.urls")),
+    path("", include("strongroom.server.console.urls")),
 ]
-for _room, _prefix in (("api", "api/v1/"), ("console", "")):
-    if find_spec(f"strongroom.server.{_room}") and find_spec(f"strongroom.server.{_room}.urls"):
-        urlpatterns.append(path(_prefix, include(f"strongroom.server.{_room}.urls")))

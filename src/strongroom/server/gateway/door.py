@@ -1,7 +1,7 @@
 """The door: the ASGI application that agents speak to.
 
-Promises: nothing that a peer sends gets more than one reply out of the server, or a traceback; what fails unexpectedly
-is logged and answered with the code `internal`.
+Promises: nothing that a peer sends gets more than one reply out of the server, or a traceback. A catalog that is locked
+or out of space is asked for again later; what fails unexpectedly is logged and answered with the code `internal`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
+from django.db import OperationalError
+
 from strongroom import clock
-from strongroom.errors import Mistake, NotFound, StrongroomError, Unauthenticated
+from strongroom.errors import Mistake, NotFound, StrongroomError, Unauthenticated, Unavailable
 from strongroom.protocol import version
 from strongroom.protocol.endpoints import PREFIX, Endpoint
 from strongroom.protocol.frames import MAX_PARCEL_BYTES
@@ -62,6 +64,9 @@ class Gateway:
             _log.debug("%s hung up during %s", exchange.address, exchange.path)
         except asyncio.CancelledError:
             await _refuse(exchange, Stopping("The server is stopping."))
+        except OperationalError as error:
+            _log.warning("%s from %s: the catalog cannot be used: %s", exchange.path, exchange.address, error)
+            await _refuse(exchange, Unavailable("The catalog cannot be used now.", code="catalog_unavailable"))
         except StrongroomError as error:
             _log.info("%s from %s: %s (%s)", exchange.path, exchange.address, error.text, error.code)
             await _refuse(exchange, error)

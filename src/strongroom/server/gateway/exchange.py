@@ -49,9 +49,10 @@ class TooLarge(Mistake):
 
 
 class TooSlow(Mistake):
-    """The body did not arrive in time."""
+    """The body did not arrive in time; the connection may have been at fault."""
 
     code = "too_slow"
+    retryable = True
     http_status = 408
 
 

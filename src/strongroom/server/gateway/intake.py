@@ -25,7 +25,8 @@ TOTAL_BYTES: Final = 256 << 20
 HOST_BYTES: Final = 2 * MAX_PARCEL_BYTES
 HOST_REQUESTS: Final = 8
 HOST_STREAMS: Final = 4
-PATIENCE_S: Final = 60
+PATIENCE_S: Final = 10
+"""Less than an agent waits for any answer."""
 
 
 class Busy(Unavailable):

@@ -4,6 +4,7 @@ import asyncio
 
 import msgspec
 import pytest
+from django.db import OperationalError
 
 from strongroom.protocol.messages import Authenticate
 from strongroom.server.gateway import verbs
@@ -41,6 +42,15 @@ def test_what_fails_unexpectedly_is_logged_and_told_without_particulars(monkeypa
     assert (peer.status, peer.problem.code) == (500, "internal")
     assert b"particular" not in peer.body
     assert "a secret particular" in caplog.text
+
+
+def test_a_catalog_that_is_locked_or_full_is_to_be_asked_again(monkeypatch):
+    def locked(**_):
+        raise OperationalError("database is locked")
+
+    monkeypatch.setitem(verbs.STRANGERS, "/authenticate", Verb(Authenticate, locked))
+    peer = visit(Peer(ASSERTION, path="/agent/v1/authenticate"))
+    assert (peer.status, peer.problem.code, peer.problem.retryable) == (503, "catalog_unavailable", True)
 
 
 def test_a_request_that_the_stop_breaks_off_is_to_be_made_again():
