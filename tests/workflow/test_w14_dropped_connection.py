@@ -17,8 +17,7 @@ from strongroom.agent.service.loop import Agent
 from strongroom.model.job import Trigger
 from strongroom.model.policy import ConflictMode, Content, Options
 from strongroom.server.backup.request import request_backup
-from strongroom.server.backup.sets import create_set
-from strongroom.server.backup.sets import require_set
+from strongroom.server.backup.sets import create_set, require_set
 from strongroom.server.catalog import models
 from strongroom.server.hosts import presence
 from strongroom.server.hosts.activate import create_activation_token

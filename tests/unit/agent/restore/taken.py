@@ -9,7 +9,7 @@ import stat
 
 from strongroom.engine.format.block import Block, BlockKind, Method, encode_block
 from strongroom.engine.format.ids import chunk_id
-from strongroom.engine.format.tree import encode_leaf, encode_list
+from strongroom.engine.format.tree import decode_node, encode_leaf, encode_list, leaf_entries
 from strongroom.model.entry import Entry, EntryType, Stat
 from strongroom.protocol.messages import ListedFolder
 
@@ -105,6 +105,21 @@ class TakenSnapshot:
     def keep(self, data):
         one = chunk_id(KEY, data)
         self.chunks[one] = data
+        return one
+
+    def all_ids(self, path):
+        """Return the ids of a file, by its path in the snapshot."""
+        folder, _, name = os.fsencode(path).rpartition(b"/")
+        for listed in self.folders:
+            if listed.path == folder:
+                for entry in leaf_entries(decode_node(listed.node)):
+                    if entry.name == name:
+                        return entry.content
+        raise KeyError(path)
+
+    def entry_ids(self, path):
+        """Return the one id of a small file."""
+        (one,) = self.all_ids(path)
         return one
 
     def listing(self):

@@ -122,13 +122,13 @@ def acl():
 def test_a_tree_far_deeper_than_a_path_can_be_long(restore, tmp_path):
     top = tmp_path / "source"
     top.mkdir()
-    names = [b"d" * 200] * 300
+    names = [b"d" * 40] * 150
     snapshot = TakenSnapshot()
     (top / "leaf").write_text("at the bottom")
     snapshot.list(b"/".join(names), [snapshot.entry(os.fsencode(top / "leaf"), b"leaf")])
-    (top / ("d" * 200)).mkdir()
+    (top / ("d" * 40)).mkdir()
     for depth in range(len(names) - 1, -1, -1):
-        snapshot.list(b"/".join(names[:depth]), [snapshot.entry(os.fsencode(top / ("d" * 200)), b"d" * 200)])
+        snapshot.list(b"/".join(names[:depth]), [snapshot.entry(os.fsencode(top / ("d" * 40)), b"d" * 40)])
     report, heard = restore(snapshot, tmp_path / "target")
     assert heard.files == []
     assert report.restore.files_restored == 1

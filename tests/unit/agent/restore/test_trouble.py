@@ -1,0 +1,267 @@
+"""One file's trouble is that file's; a wrong byte never gets a final name; a job that ends leaves nothing half-done."""
+
+import errno
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from strongroom.agent.platform import linux_place
+from strongroom.agent.restore import folders as folders_module
+from strongroom.agent.restore.folders import Folders
+from strongroom.agent.restore.place import TargetFull
+from strongroom.engine.format.block import Block, BlockKind, Method, encode_block
+from strongroom.errors import Damaged, Refused
+from strongroom.protocol.messages import ListedFolder
+from tests.unit.agent.restore.conftest import Stopped
+from tests.unit.agent.restore.taken import CHUNK, TakenSnapshot, look_at
+
+
+@pytest.fixture
+def top(tmp_path):
+    top = tmp_path / "source"
+    (top / "sub").mkdir(parents=True)
+    (top / "good").write_bytes(b"good")
+    (top / "bad").write_bytes(b"bad")
+    (top / "sub" / "large").write_bytes(os.urandom(20 * CHUNK))
+    (top / "sub" / "other").write_bytes(b"other")
+    return top
+
+
+def leftovers(folder):
+    return [name for _, _, files in os.walk(folder) for name in files if name.startswith(".strongroom")]
+
+
+def test_a_chunk_that_the_server_lacks_costs_only_its_files(top, tmp_path, restore):
+    snapshot = TakenSnapshot().take(top)
+    snapshot.spoiled |= {snapshot.entry_ids("bad"), snapshot.all_ids("sub/large")[17]}
+    report, heard = restore(snapshot, tmp_path / "target")
+    target = os.fsencode(tmp_path / "target")
+    assert heard.reasons() == {target + b"/bad": "read_error", target + b"/sub/large": "read_error"}
+    assert (report.state, report.restore.files_failed) == ("successful_with_errors", 2)
+    assert (tmp_path / "target" / "sub" / "other").read_bytes() == b"other"
+    assert not (tmp_path / "target" / "sub" / "large").exists()
+    assert leftovers(tmp_path / "target") == []
+
+
+def test_an_old_file_stays_when_the_new_one_is_damaged(top, tmp_path, restore):
+    snapshot = TakenSnapshot().take(top)
+    snapshot.spoiled.add(snapshot.entry_ids("bad"))
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / "bad").write_text("mine")
+    restore(snapshot, tmp_path / "target")
+    assert (tmp_path / "target" / "bad").read_text() == "mine"
+
+
+class Liar(TakenSnapshot):
+    """Sends other bytes under the id of a chunk."""
+
+    def blocks(self, ids):
+        for one in ids:
+            data = self.chunks[one]
+            if one in self.spoiled:
+                data = bytes([data[0] ^ 1]) + data[1:]
+            yield encode_block(Block(BlockKind.DATA, Method.STORED, (one,), (len(data),), data))
+
+
+class Failing(TakenSnapshot):
+    """Fails over some chunks, in the middle of an answer."""
+
+    def blocks(self, ids):
+        for one in ids:
+            if one in self.spoiled:
+                raise Damaged("A pack is damaged.")
+            yield from super().blocks([one])
+
+
+class Babbling(TakenSnapshot):
+    """Sends what is no block before each answer."""
+
+    def blocks(self, ids):
+        yield b"no block"
+        yield from super().blocks(ids)
+
+
+@pytest.mark.parametrize("kind", [Liar, Failing])
+def test_a_wrong_byte_never_gets_a_final_name(top, tmp_path, restore, kind):
+    snapshot = kind().take(top)
+    snapshot.spoiled |= {snapshot.entry_ids("bad"), snapshot.all_ids("sub/large")[3]}
+    report, heard = restore(snapshot, tmp_path / "target")
+    assert sorted(os.path.basename(file.path) for file in heard.files) == [b"bad", b"large"]
+    assert (tmp_path / "target" / "good").read_bytes() == b"good"
+    assert (tmp_path / "target" / "sub" / "other").read_bytes() == b"other"
+    assert report.restore.files_restored == 2
+
+
+def test_nonsense_between_blocks_is_passed_over(top, tmp_path, restore):
+    _, heard = restore(Babbling().take(top), tmp_path / "target")
+    assert heard.files == []
+    assert look_at(tmp_path / "target") == look_at(top)
+
+
+def test_a_damaged_list_of_chunks_costs_only_its_file(top, tmp_path, restore):
+    snapshot = TakenSnapshot(lists=True).take(top)
+    snapshot.spoiled.add(snapshot.all_ids("sub/large")[0])
+    _, heard = restore(snapshot, tmp_path / "target")
+    assert [os.path.basename(file.path) for file in heard.files] == [b"large"]
+
+
+def test_a_refusal_ends_the_job(top, tmp_path, restore):
+    class Refusing(TakenSnapshot):
+        def blocks(self, ids):
+            raise Refused("The grant does not cover this.", code="not_granted")
+
+    with pytest.raises(Refused):
+        restore(Refusing().take(top), tmp_path / "target")
+    assert leftovers(tmp_path / "target") == []
+
+
+def test_a_leaf_that_is_none_ends_the_job(tmp_path, restore):
+    snapshot = TakenSnapshot()
+    snapshot.folders.append(ListedFolder(b"", b"nonsense"))
+    with pytest.raises(Damaged):
+        restore(snapshot, tmp_path / "target")
+
+
+def test_a_listing_that_leads_outside_is_listed(top, tmp_path, restore):
+    snapshot = TakenSnapshot()
+    snapshot.list(b"../outside", [snapshot.entry(os.fsencode(top / "good"), b"good")])
+    report, heard = restore(snapshot, tmp_path / "target")
+    assert [file.reason.value for file in heard.files] == ["outside_target"]
+    assert not (tmp_path / "outside").exists()
+    assert report.state == "successful_with_errors"
+
+
+def test_a_cancelled_restore_leaves_no_temporary_file(top, tmp_path, restore):
+    for number in range(2000):
+        (top / f"n{number}").write_text(str(number))
+    with pytest.raises(Stopped):
+        restore(TakenSnapshot().take(top), tmp_path / "target", stop_after=8)
+    assert leftovers(tmp_path / "target") == []
+    assert leftovers(tmp_path / "spool") == []
+
+
+def test_a_full_disk_ends_the_job(top, tmp_path, restore, monkeypatch):
+    def full(handle, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(linux_place, "write_all", full)
+    with pytest.raises(TargetFull):
+        restore(TakenSnapshot().take(top), tmp_path / "target")
+    assert leftovers(tmp_path / "target") == []
+
+
+def test_a_temporary_name_that_is_taken_does_not_matter(top, tmp_path, restore):
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / ".strongroom-restore-7").mkdir()
+    os.mkfifo(top / "pipe")
+    _, heard = restore(TakenSnapshot().take(top), tmp_path / "target")
+    assert heard.files == []
+
+
+def test_a_group_whose_first_name_fails_is_restored_by_its_second(tmp_path, restore):
+    top = tmp_path / "source"
+    (top / "a").mkdir(parents=True)
+    (top / "b").mkdir()
+    (top / "a" / "first").write_bytes(os.urandom(7 * CHUNK))
+    os.link(top / "a" / "first", top / "b" / "second")
+    os.link(top / "a" / "first", top / "b" / "third")
+    target = tmp_path / "target"
+    (target / "a" / "first").mkdir(parents=True)
+    (target / "a" / "first" / "full").write_text("in the way")
+    _, heard = restore(TakenSnapshot().take(top), target)
+    assert [os.path.basename(file.path) for file in heard.files] == [b"first"]
+    assert (target / "b" / "second").read_bytes() == (top / "a" / "first").read_bytes()
+    assert (target / "b" / "second").stat().st_ino == (target / "b" / "third").stat().st_ino
+
+
+def test_few_folders_stay_open_however_deep_it_goes(tmp_path, monkeypatch):
+    monkeypatch.setattr(folders_module, "MAX_OPEN", 4)
+    parts = tuple(b"%d" % depth for depth in range(40))
+    os.makedirs(os.path.join(os.fsencode(tmp_path), *parts, b"x"))
+    target = os.open(tmp_path, os.O_RDONLY)
+    folders = Folders(target)
+    before = len(os.listdir("/proc/self/fd"))
+    for depth in (40, 3, 40, 20, 0, 1, 39, 38, 37):
+        folder = folders.enter(parts[:depth])
+        assert os.path.samestat(os.fstat(folder.handle), os.stat(os.path.join(os.fsencode(tmp_path), *parts[:depth])))
+        assert len(os.listdir("/proc/self/fd")) - before <= 5
+    folders.close()
+    assert len(os.listdir("/proc/self/fd")) == before
+    os.close(target)
+
+
+@pytest.fixture
+def public_folder():
+    """A folder that every user may enter; pytest's own are private."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives up being root")
+def test_what_an_ordinary_user_cannot_set_is_listed_and_no_set_user_id_bit_is_left(public_folder):
+    """Runs the restore in a process that has given up being root."""
+    top = public_folder / "source"
+    (top / "locked").mkdir(parents=True)
+    (top / "locked" / "file").write_text("in a read-only folder")
+    (top / "mine").write_text("mine")
+    (top / "root's").write_text("root's")
+    os.mknod(top / "null", 0o20666, os.makedev(1, 3))
+    os.chmod(top / "root's", 0o6755)
+    os.setxattr(top / "mine", "trusted.secret", b"1")
+    os.setxattr(top / "mine", "user.fine", b"1")
+    for name in ("mine", "locked", "locked/file"):
+        os.chown(top / name, 1234, 1234)
+    os.chmod(top / "mine", 0o400)
+    os.chmod(top / "locked", 0o500)
+    target = public_folder / "target"
+    (target / "locked").mkdir(parents=True)
+    (target / "locked" / "file").write_text("old")
+    (target / "locked").chmod(0o500)
+    for place in (target, target / "locked", target / "locked" / "file"):
+        os.chown(place, 1234, 1234)
+    out = subprocess.run(
+        [sys.executable, "-c", AS_USER, str(top), str(target)], capture_output=True, text=True, check=False
+    )
+    assert out.returncode == 0, out.stderr
+    assert out.stdout.splitlines() == [
+        "successful_with_errors",
+        "mine metadata attribute trusted.secret: EPERM",
+        "null unsupported only root can make device nodes (EPERM)",
+        "root's metadata owner 0:0: EPERM",
+    ]
+    assert stat.S_IMODE((target / "root's").stat().st_mode) == 0o755
+    assert stat.S_IMODE((target / "mine").stat().st_mode) == 0o400
+    assert os.getxattr(target / "mine", "user.fine") == b"1"
+    assert (target / "locked" / "file").read_text() == "in a read-only folder"
+    assert stat.S_IMODE((target / "locked").stat().st_mode) == 0o500
+
+
+AS_USER = textwrap.dedent("""
+    import os, sys
+    from pathlib import Path
+    from strongroom.agent.restore.run import run_restore
+    from strongroom.model.policy import ConflictMode
+    from strongroom.protocol.messages import RestoreOrder
+    from tests.unit.agent.restore.conftest import Heard
+    from tests.unit.agent.restore.taken import KEY, TakenSnapshot
+    snapshot = TakenSnapshot().take(sys.argv[1])
+    spool = os.path.join(os.path.dirname(sys.argv[1]), "spool")
+    os.mkdir(spool)
+    os.chown(spool, 1234, 1234)
+    os.setgroups([])
+    os.setgid(1234)
+    os.setuid(1234)
+    heard = Heard()
+    order = RestoreOrder(7, "s", (), sys.argv[2], ConflictMode.OVERWRITE, "g", KEY)
+    print(run_restore(order, snapshot, Path(spool), heard).state.value)
+    for file in sorted(heard.files, key=lambda file: file.path):
+        print(os.path.basename(file.path).decode(), file.reason.value, file.detail)
+""")
