@@ -70,7 +70,7 @@ def decode_vault_file(stored: bytes) -> VaultFile:
     try:
         file = msgspec.json.decode(stored, type=VaultFile)
         id_bytes = len(file.vault_id)
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise Damaged(f"vault.json cannot be read: {error}.", code="bad_vault_file") from error
     if id_bytes != VAULT_ID_BYTES:
         raise Damaged("vault.json names an id of another length.", code="bad_vault_file")

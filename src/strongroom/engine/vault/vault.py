@@ -29,7 +29,7 @@ from strongroom.engine.vault.keyring import Keyring
 from strongroom.engine.vault.ledger import PackState, SessionRow, SessionState
 from strongroom.engine.vault.serving import Serving
 from strongroom.engine.vault.session import History, Session
-from strongroom.errors import Conflict, Mistake, NotFound
+from strongroom.errors import Conflict, Mistake, NotFound, Unavailable
 from strongroom.model.entry import ChunkId, Entry, EntryType
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ class Vault:
         self._core = core
         self._serving = Serving(core)
         self._sessions: dict[str, Session] = {}
+        self._closed = False
         self._lock = threading.Lock()
 
     @classmethod
@@ -132,8 +133,9 @@ class Vault:
         return cls(core)
 
     def close(self) -> None:
-        """End all sessions and give the storage back."""
+        """End all sessions and give the storage back; no session can be opened any more."""
         with self._lock:
+            self._closed = True
             sessions = list(self._sessions.values())
         for session in sessions:
             session.end()
@@ -157,13 +159,20 @@ class Vault:
 
         Raises:
             NotFound: the base does not exist, or is not of this set.
+            Unavailable: the vault is being closed (code `vault_closed`).
         """
         history = self._history(set_id, base)
         row = SessionRow(secrets.token_hex(16), set_id, job_id, base, SessionState.OPEN, b"", clock.now())
-        self._core.ledger.add_session(row)
         session = Session(self._core, row, history, self._forget)
         with self._lock:
+            if self._closed:
+                raise Unavailable("The vault is being closed.", code="vault_closed")
             self._sessions[row.id] = session
+        try:
+            self._core.ledger.add_session(row)
+        except BaseException:
+            self._forget(row.id)
+            raise
         return session
 
     def session(self, name: str) -> Session:

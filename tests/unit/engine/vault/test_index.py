@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from strongroom.engine.format import index as format_index
 from strongroom.engine.format.index import decode_run
 from strongroom.engine.format.pack import PackTable
 from strongroom.engine.vault.index import ABSENT, Index
@@ -90,6 +91,21 @@ def test_settling_merges_and_changes_no_answer(storage, packs):
     assert sum(sizes) == 3000
     assert len(sizes) < 8
     assert index.plain_bytes() == sum(100 + number % 50 for number in numbers)
+
+
+def test_long_runs_are_merged_in_segments_with_the_same_result(packs, monkeypatch):
+    numbers = list(range(900)) + [5, 7]
+    for start in range(0, len(numbers), 300):
+        packs.add(numbers[start : start + 300])
+    stored = []
+    for segment_ids in (1 << 17, 64, 1):
+        monkeypatch.setattr(format_index, "_SEGMENT_IDS", segment_ids)
+        storage = MemoryStorage()
+        index = Index(storage)
+        index.load(packs.rows, packs.table_of)
+        assert find(index, *numbers) == [*range(900), 5, 7]
+        stored.append(storage.objects)
+    assert stored[0] == stored[1] == stored[2]
 
 
 def test_runs_in_memory_do_not_pile_up(storage, packs):

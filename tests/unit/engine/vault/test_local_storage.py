@@ -61,6 +61,13 @@ def test_drafts_that_a_crash_left_are_dropped_when_it_is_claimed(storage, tmp_pa
     again.close()
 
 
+def test_what_others_left_in_the_folder_is_passed_over(storage, tmp_path):
+    storage.put("index/0-1", [b"data"])
+    for name in ("README", ".nfs0001", "lost+found", "a b"):
+        (tmp_path / "vault" / "index" / name).write_bytes(b"not ours")
+    assert list(storage.names("index/")) == ["index/0-1"]
+
+
 def test_nobody_else_can_read_it(storage, tmp_path):
     storage.put("packs/ab/x", [b"data"])
     for path in (tmp_path / "vault").rglob("*"):

@@ -3,7 +3,7 @@
 import pytest
 
 from strongroom.engine.vault.vault import Vault
-from strongroom.errors import Conflict, Damaged, Mistake, NotFound
+from strongroom.errors import Conflict, Damaged, Mistake, NotFound, Unavailable
 from strongroom.testing.memory_ledger import MemoryLedger
 from strongroom.testing.memory_storage import MemoryStorage
 from strongroom.testing.vault_driver import ROOT_KEY, back_up
@@ -55,6 +55,14 @@ def test_a_damaged_vault_file_is_told(place, change):
     with pytest.raises(Damaged) as damaged:
         Vault.open(place.storage, ROOT_KEY, place.ledger)
     assert damaged.value.code == "bad_vault_file"
+
+
+def test_a_closed_vault_opens_no_sessions(place):
+    place.vault.close()
+    with pytest.raises(Unavailable) as refused:
+        place.vault.open_session(set_id=1, job_id=1)
+    assert refused.value.code == "vault_closed"
+    assert place.ledger.open_sessions() == []
 
 
 def test_two_vaults_share_no_keys():

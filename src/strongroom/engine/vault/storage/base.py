@@ -80,10 +80,18 @@ class Storage(Protocol):
         """Say whether there is an object of this name."""
 
     def names(self, prefix: str) -> Iterator[str]:
-        """Yield the names of all objects below the folder `prefix` (which ends with a slash), in no order."""
+        """Yield the names of all objects below the folder `prefix` (which ends with a slash), in no order.
+
+        What lies there under a name that is not plain is not ours, and is passed over.
+        """
 
     def discard(self, name: str) -> None:
         """Remove an object below `index/`; does nothing when it is not there."""
+
+
+def is_plain(name: str) -> bool:
+    """Tell whether a name is one that `require_name` lets pass."""
+    return _NAME.fullmatch(name) is not None
 
 
 def require_name(name: str) -> None:
@@ -94,7 +102,7 @@ def require_name(name: str) -> None:
     Raises:
         Mistake: the name is not plain (code `bad_name`).
     """
-    if _NAME.fullmatch(name) is None:
+    if not is_plain(name):
         raise Mistake(f"{name!r} is no name for a stored object.", code="bad_name")
 
 

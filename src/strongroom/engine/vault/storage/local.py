@@ -16,7 +16,7 @@ import secrets
 import threading
 from typing import TYPE_CHECKING, Final
 
-from strongroom.engine.vault.storage.base import require_name, require_rebuildable
+from strongroom.engine.vault.storage.base import is_plain, require_name, require_rebuildable
 from strongroom.errors import Conflict, Damaged, NotFound, Unavailable
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class LocalStorage:
         self._making_folders = threading.Lock()
         with _translated(str(folder)):
             folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            sync_folder(folder.parent)
             self._ensure_folder("tmp")
 
     def claim(self) -> None:
@@ -58,7 +59,6 @@ class LocalStorage:
                     code="vault_in_use",
                     hint="Stop the other server first, or ask the running one.",
                 ) from error
-            self.close()
             self._lock_file = file
             for left in os.scandir(self._folder / "tmp"):
                 os.unlink(left.path)
@@ -117,7 +117,7 @@ class LocalStorage:
         with _translated(prefix):
             for parent, _, files in os.walk(self._folder / prefix):
                 inner = os.path.relpath(parent, self._folder)
-                yield from (f"{inner}/{file}" for file in files)
+                yield from filter(is_plain, (f"{inner}/{file}" for file in files))
 
     def discard(self, name: str) -> None:
         """Remove a file below `index/`."""
