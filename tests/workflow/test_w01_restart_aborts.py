@@ -10,7 +10,7 @@ from strongroom.errors import Conflict
 from strongroom.model.missed import MissedFile, Reason
 from strongroom.protocol.messages import BackupOrder
 from strongroom.server import views
-from strongroom.server.schedule.duties import do_duties
+from strongroom.server.schedule.duties import round_of_duties
 from strongroom.testing.small_server import small_server
 
 FILES = {"a": os.urandom(300_000), "b": os.urandom(300_000)}
@@ -125,8 +125,8 @@ def test_what_was_missed_before_the_restart_stays_with_the_job(server, agent, jo
 
 def test_the_lease_of_a_job_ends_when_nobody_speaks_of_it(agent, job_id):
     agent.disconnect()
-    do_duties(now=clock.now() + timedelta(seconds=290))
+    round_of_duties(now=clock.now() + timedelta(seconds=290))
     assert views.job(job_id)["state"] == "running"
-    do_duties(now=clock.now() + timedelta(seconds=310))
+    round_of_duties(now=clock.now() + timedelta(seconds=310))
     job = views.job(job_id)
     assert (job["state"], job["reason"]["code"]) == ("aborted", "agent_lost")

@@ -10,7 +10,7 @@ from strongroom.model.job import JobState, ReasonCode, Trigger
 from strongroom.server import views
 from strongroom.server.backup.admission import WHEN_AGENT_IS_AWAY, WhenAway, admit
 from strongroom.server.backup.request import request_backup
-from strongroom.server.schedule.duties import do_duties
+from strongroom.server.schedule.duties import round_of_duties
 from strongroom.testing.small_server import small_server
 
 LINUX, WINDOWS = OsFamily.LINUX, OsFamily.WINDOWS
@@ -82,9 +82,9 @@ def test_windows_scheduled_waits_and_runs_when_the_agent_comes(server):
 
 def test_windows_scheduled_fails_when_its_window_ends(server):
     job_id = scheduled(server, server.agent(os_family=WINDOWS), "C:\\\\Data")
-    do_duties(now=clock.now() + timedelta(minutes=59))
+    round_of_duties(now=clock.now() + timedelta(minutes=59))
     assert views.job(job_id)["state"] == "waiting_for_agent"
-    do_duties(now=clock.now() + timedelta(minutes=61))
+    round_of_duties(now=clock.now() + timedelta(minutes=61))
     job = views.job(job_id)
     assert (job["state"], job["reason"]["code"]) == ("failed", "agent_never_came")
 
@@ -104,7 +104,7 @@ def test_a_scheduled_request_that_finds_one_running_waits_then_is_skipped(server
     late = request_backup(backup_set=chosen, trigger=SCHEDULED, now=now, deadline=now + timedelta(hours=1)).id
     assert views.job(late)["reason"]["code"] == "set_busy"
     assert agent.orders() == []
-    do_duties(now=now + timedelta(minutes=61))
+    round_of_duties(now=now + timedelta(minutes=61))
     assert views.job(late)["reason"]["code"] == "set_busy_skipped"
 
 

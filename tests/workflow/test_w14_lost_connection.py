@@ -11,7 +11,7 @@ from strongroom.server import orders, views
 from strongroom.server.backup import receive
 from strongroom.server.catalog import models
 from strongroom.server.hosts import presence
-from strongroom.server.schedule.duties import do_duties
+from strongroom.server.schedule.duties import round_of_duties
 from strongroom.testing.small_server import small_server
 
 FILES = {"a": b"a" * 1000, "b": b"b" * 1000}
@@ -68,9 +68,9 @@ def test_whatever_is_heard_renews_the_lease(agent, job_id):
     later = clock.now() + timedelta(seconds=200)
     message = Checkpoint(session=opened.session)
     receive.checkpoint(host=agent.host, message=message, now=later)
-    do_duties(now=later + timedelta(seconds=290))
+    round_of_duties(now=later + timedelta(seconds=290))
     assert views.job(job_id)["state"] == "running"
-    do_duties(now=later + timedelta(seconds=301))
+    round_of_duties(now=later + timedelta(seconds=301))
     assert views.job(job_id)["reason"]["code"] == "agent_lost"
 
 

@@ -44,13 +44,13 @@ def run_duties(*, stop: threading.Event, holder: str, period_s: float = PERIOD_S
                     if not take_lease(name=_NAME, holder=holder, length=_LEASE, now=clock.now()):
                         continue
                     renew_at = clock.monotonic_s() + _RENEWED_EVERY_S
-                do_duties(now=clock.now())
+                round_of_duties(now=clock.now())
             except (StrongroomError, Error, OSError):
                 _log.exception("A duty failed; it is tried again")
         drop_lease(name=_NAME, holder=holder)
 
 
-def do_duties(*, now: datetime) -> None:
+def round_of_duties(*, now: datetime) -> None:
     """Do each duty once."""
     for job in abort_lost_jobs(now=now):
         _log.warning("Job %s was given up: %s", job.id, job.reason_text)

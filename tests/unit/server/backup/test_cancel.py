@@ -11,7 +11,7 @@ from strongroom.model.report import JobReport
 from strongroom.protocol.messages import CancelOrder
 from strongroom.server import views
 from strongroom.server.backup.cancel import cancel_job
-from strongroom.server.schedule.duties import do_duties
+from strongroom.server.schedule.duties import round_of_duties
 from strongroom.testing.small_server import small_server
 
 CANCELLED = JobReport(state=JobState.CANCELLED, reason=ReasonCode.CANCELLED_BY_USER, step="transmit")
@@ -87,7 +87,7 @@ def test_a_job_lost_while_it_was_being_cancelled_is_cancelled(server, agent):
     job_id = server.back_up()
     agent.orders()
     cancel(server, job_id)
-    do_duties(now=clock.now() + timedelta(seconds=310))
+    round_of_duties(now=clock.now() + timedelta(seconds=310))
     assert views.job(job_id)["state"] == "cancelled"
 
 
