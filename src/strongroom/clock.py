@@ -21,15 +21,6 @@ def now_ns() -> int:
     return time.time_ns()
 
 
-def coarse_now_ns() -> int:
-    """Return the clock that the kernel stamps files with, in nanoseconds since 1970.
-
-    Falls back to the ordinary wall clock where the system has no coarse clock.
-    """
-    coarse = getattr(time, "CLOCK_REALTIME_COARSE", None)
-    return time.time_ns() if coarse is None else time.clock_gettime_ns(coarse)
-
-
 def monotonic_s() -> float:
     """Return seconds from an arbitrary start; only differences mean something."""
     return time.monotonic()
