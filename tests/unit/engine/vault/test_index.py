@@ -94,7 +94,7 @@ def test_settling_merges_and_changes_no_answer(storage, packs):
 
 
 def test_long_runs_are_merged_in_segments_with_the_same_result(packs, monkeypatch):
-    numbers = list(range(900)) + [5, 7]
+    numbers = [*range(900), 5, 7]
     for start in range(0, len(numbers), 300):
         packs.add(numbers[start : start + 300])
     stored = []
