@@ -72,7 +72,8 @@ class FrameReader:
             end = _LENGTH.size + length
             if len(self._buffer) < end:
                 return
-            body = bytes(self._buffer[_LENGTH.size : end])
+            with memoryview(self._buffer) as whole, whole[_LENGTH.size : end] as part:
+                body = bytes(part)
             del self._buffer[:end]
             yield body
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from urllib3 import BaseHTTPResponse
 
-_CONNECTIONS: Final = 8
+_CONNECTIONS: Final = 32
 _CONNECT_S: Final = 15
 _PROBLEM_BYTES: Final = 64 << 10
 _REPLY_BYTES: Final = 8 << 20
