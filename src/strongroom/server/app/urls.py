@@ -6,6 +6,11 @@ from django.urls import include, path
 
 from strongroom.server.app import plain
 
+# What no page answers, or fails at, is answered by a page with a sentence.
+handler400 = "strongroom.server.console.failures.bad_request"
+handler404 = "strongroom.server.console.failures.not_found"
+handler500 = "strongroom.server.console.failures.server_failed"
+
 urlpatterns = [
     path("ca.pem", plain.authority),
     path("healthz", plain.alive),

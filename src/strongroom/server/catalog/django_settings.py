@@ -77,6 +77,7 @@ SESSION_COOKIE_NAME = "strongroom_session"
 CSRF_COOKIE_SECURE = True
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_NAME = "strongroom_csrf"
+CSRF_FAILURE_VIEW = "strongroom.server.console.failures.stale_form"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

@@ -12,7 +12,7 @@ register = template.Library()
 
 _KIB = 1024
 _MINUTE = 60
-_HOUR = 3600
+_THIN_SPACE = "\u202f"
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _TYPES = {
     "file": stat.S_IFREG,
@@ -38,7 +38,7 @@ _TONES = {
 
 
 @register.filter
-def size(value: float | None) -> str:
+def size(value: float | None, digits: int = 1) -> str:
     """Return a number of bytes as a person reads it."""
     if value is None:
         return ""
@@ -47,15 +47,33 @@ def size(value: float | None) -> str:
     while count >= _KIB and unit < len(_UNITS) - 1:
         count /= _KIB
         unit += 1
-    return f"{count:.0f} B" if unit == 0 else f"{count:.1f} {_UNITS[unit]}"
+    return f"{count:.0f} B" if unit == 0 else f"{count:.{digits}f} {_UNITS[unit]}"
+
+
+@register.filter
+def count(value: int | None) -> str:
+    """Return a number with its thousands set apart."""
+    return "" if value is None else f"{value:,}".replace(",", _THIN_SPACE)
+
+
+@register.filter
+def instant(text: str | None) -> str:
+    """Return an ISO time in UTC to the second, for columns and lists that say that it is UTC."""
+    return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M:%S") if text else ""
 
 
 @register.filter
 def moment(text: str | None) -> str:
     """Return an ISO time in UTC to the second."""
-    if not text:
-        return ""
-    return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return f"{instant(text)} UTC" if text else ""
+
+
+@register.filter
+def until(begin: str | None, end: str | None) -> float | None:
+    """Return the seconds between two ISO times."""
+    if not begin or not end:
+        return None
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
 
 
 @register.filter
@@ -68,6 +86,13 @@ def duration(seconds: float | None) -> str:
     minutes, rest = divmod(round(seconds), _MINUTE)
     hours, minutes = divmod(minutes, _MINUTE)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+@register.filter
+def section(path: str) -> str:
+    """Return the part of the navigation that an address belongs to."""
+    first = path.strip("/").partition("/")[0]
+    return "sets" if first == "snapshots" else first
 
 
 @register.filter

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+import hashlib
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlsplit
 
-from django.http import HttpResponse, HttpResponseNotAllowed
+import msgspec
+from django.db import DatabaseError
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
-from strongroom.errors import StrongroomError
+from strongroom.errors import Mistake, StrongroomError
+from strongroom.server.console.failures import catalog_failed, seal, show_error
 from strongroom.server.users.audit import Actor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from django.http import HttpRequest
 
     Page = Callable[..., HttpResponse]
 
-GET = ("GET", "HEAD")
-POLICY = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+GET: Final = ("GET", "HEAD")
+_LARGEST: Final = (1 << 63) - 1
+"""The largest number that the catalog can look for."""
 
 
 def page(*methods: str, public: bool = False) -> Callable[[Page], Page]:
@@ -29,21 +36,36 @@ def page(*methods: str, public: bool = False) -> Callable[[Page], Page]:
     def decorate(function: Page) -> Page:
         @functools.wraps(function)
         def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ANN401  (Django's call)
-            if request.method not in allowed:
-                return HttpResponseNotAllowed(allowed)
-            if not (public or request.user.is_authenticated):
-                return _ask_to_log_in(request)
             try:
-                response = function(request, *args, **kwargs)
+                if not (public or request.user.is_authenticated):
+                    return seal(_ask_to_log_in(request))
+                if request.method not in allowed:
+                    return seal(_wrong_method(request, allowed))
+                return seal(function(request, *args, **kwargs))
             except StrongroomError as error:
-                response = show_error(request, error)
-            response.headers.setdefault("Content-Security-Policy", POLICY)
-            response.headers.setdefault("Cache-Control", "no-store")
-            return response
+                return show_error(request, error)
+            except DatabaseError as error:
+                return catalog_failed(request, error)
 
         return answer
 
     return decorate
+
+
+def show_live(request: HttpRequest, *, whole: str, part: str, shown: Mapping[str, Any]) -> HttpResponse:
+    """Show a page with a part that asks for itself again and again.
+
+    The part carries a mark of what it shows. While that stays the same the answer is empty and the part stays as it
+    is: a selection, the place of the keyboard's focus and what a screen reader is reading are not disturbed.
+
+    Args:
+        whole, part: the templates.
+        shown: plain data for them.
+    """
+    mark = hashlib.blake2b(msgspec.json.encode(shown), digest_size=8).hexdigest()
+    if is_live(request) and request.GET.get("seen") == mark:
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+    return render(request, part if is_live(request) else whole, {**shown, "mark": mark})
 
 
 def actor(request: HttpRequest) -> Actor:
@@ -61,14 +83,30 @@ def is_live(request: HttpRequest) -> bool:
     return "HX-Request" in request.headers
 
 
-def show_error(request: HttpRequest, error: StrongroomError) -> HttpResponse:
-    """Return an error as a page."""
-    return render(request, "error.html", {"error": error}, status=error.http_status)
+def number(text: str, *, default: int = 0) -> int:
+    """Return a number from the address, or the default when it is none that the catalog could hold."""
+    found = int(text) if text.isascii() and text.isdecimal() and len(text) <= len(str(_LARGEST)) else default
+    return found if found <= _LARGEST else default
 
 
 def _ask_to_log_in(request: HttpRequest) -> HttpResponse:
-    """Send to the log-in page; a moving part is told to send its whole page there."""
+    """Send to the log-in page, and from there back; a moving part is told to send its whole page there."""
     if is_live(request):
-        return HttpResponse(status=401, headers={"HX-Redirect": "/login"})
-    where = "" if request.path == "/" or request.method not in GET else f"?next={request.path}"
-    return redirect(f"/login{where}")
+        where = _log_in_address(
+            urlsplit(request.headers.get("HX-Current-URL", ""))._replace(scheme="", netloc="").geturl()
+        )
+        return HttpResponse(status=HTTPStatus.UNAUTHORIZED, headers={"HX-Redirect": where})
+    return redirect(_log_in_address(request.get_full_path() if request.method in GET else ""))
+
+
+def _log_in_address(following: str) -> str:
+    """Return the address of the log-in page that leads on to `following`."""
+    return "/login" if following in ("", "/") else f"/login?next={quote(following)}"
+
+
+def _wrong_method(request: HttpRequest, allowed: tuple[str, ...]) -> HttpResponse:
+    """Say that an address is for a button, not for the address bar."""
+    error = Mistake("This address cannot be opened by itself.", hint="It is what a button on another page leads to.")
+    response = show_error(request, error, status=HTTPStatus.METHOD_NOT_ALLOWED)
+    response.headers["Allow"] = ", ".join(allowed)
+    return response

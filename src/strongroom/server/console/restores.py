@@ -10,6 +10,7 @@ from strongroom import clock
 from strongroom.errors import Mistake, StrongroomError
 from strongroom.model.policy import ConflictMode
 from strongroom.server import views
+from strongroom.server.console.failures import shown_error
 from strongroom.server.console.page import GET, actor, page
 from strongroom.server.restore.request import RestoreWishes, request_restore
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 MODES = {
     ConflictMode.OVERWRITE: "Overwrite it",
-    ConflictMode.SKIP: "Leave it, skip mine",
+    ConflictMode.SKIP: "Leave it as it is",
     ConflictMode.KEEP_BOTH: "Keep both: move the existing one aside",
     ConflictMode.OVERWRITE_OLDER: "Overwrite it if it is older",
 }
@@ -26,7 +27,10 @@ MODES = {
 
 @page(*GET, "POST")
 def restore_page(request: HttpRequest, snapshot_id: str) -> HttpResponse:
-    """Ask what to restore, where to and how, and request it."""
+    """Ask what to restore, where to and how, and request it.
+
+    The folder browser sends what was chosen by POST as well, with `chosen`: many paths do not fit into an address.
+    """
     snapshot = views.snapshot(snapshot_id)
     form = request.POST or request.GET
     shown = {
@@ -39,6 +43,9 @@ def restore_page(request: HttpRequest, snapshot_id: str) -> HttpResponse:
     if request.method != "POST":
         return render(request, "restore.html", shown)
     try:
+        if "chosen" in form:
+            _require_some(form.getlist("path"))
+            return render(request, "restore.html", shown)
         wishes = RestoreWishes(
             snapshot=snapshot["id"],
             paths=tuple(form.getlist("path")),
@@ -48,8 +55,18 @@ def restore_page(request: HttpRequest, snapshot_id: str) -> HttpResponse:
         )
         job = request_restore(wishes=wishes, by=actor(request), now=clock.now())
     except StrongroomError as error:
-        return render(request, "restore.html", {**shown, "error": error}, status=error.http_status)
+        return render(request, "restore.html", {**shown, **shown_error(error)}, status=error.http_status)
     return redirect("job", job_id=job.id)
+
+
+def _require_some(paths: list[str]) -> None:
+    """Refuse to take nothing for everything.
+
+    Raises:
+        Mistake: nothing was chosen.
+    """
+    if not paths:
+        raise Mistake("Nothing was chosen.", hint="Go back and tick files or folders, or restore everything from here.")
 
 
 def _target(where: str, target: str) -> str:

@@ -10,6 +10,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from strongroom import clock
 from strongroom.errors import Refused
+from strongroom.server.console.failures import shown_error
 from strongroom.server.console.page import GET, address, page
 from strongroom.server.users.login import log_in
 
@@ -26,15 +27,15 @@ def log_in_page(request: HttpRequest) -> HttpResponse:
     try:
         user = log_in(name=name, password=request.POST.get("password", ""), address=address(request), now=clock.now())
     except Refused as error:
-        shown = {"error": error, "name": name, "next": following}
+        shown = {**shown_error(error), "name": name, "next": following}
         return render(request, "login.html", shown, status=error.http_status)
     login(request, user)
     is_ours = url_has_allowed_host_and_scheme(following, allowed_hosts=None, require_https=True)
     return redirect(following if following and is_ours else "/")
 
 
-@page("POST")
+@page("POST", public=True)
 def log_out_page(request: HttpRequest) -> HttpResponse:
-    """End the session."""
+    """End the session, if there still is one."""
     logout(request)
     return redirect("/login")

@@ -1,4 +1,4 @@
-"""The stylesheet and the script, from our package and from django-htmx's."""
+"""The stylesheet, the mark and the scripts, from our package and from django-htmx's."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from strongroom.server.console.page import page
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
+_OURS = "strongroom.server.console"
 _FILES = {
-    "strongroom.css": ("strongroom.server.console", "static/strongroom.css", "text/css"),
-    "htmx.js": ("django_htmx", "static/django_htmx/htmx-2.min.js", "text/javascript"),
+    "strongroom.css": (_OURS, "static/strongroom.css", "text/css; charset=utf-8"),
+    "strongroom.js": (_OURS, "static/strongroom.js", "text/javascript; charset=utf-8"),
+    "strongroom.svg": (_OURS, "static/strongroom.svg", "image/svg+xml"),
+    "htmx.js": ("django_htmx", "static/django_htmx/htmx-2.min.js", "text/javascript; charset=utf-8"),
 }
 
 
