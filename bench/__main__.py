@@ -7,6 +7,7 @@ import contextlib
 import functools
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -31,6 +32,7 @@ PEERS: dict[str, Callable[[Path], SystemMaker]] = {
 def main(arguments: list[str]) -> int:
     """Measure what the command line asks for and print it; 0 unless something of Strongroom's failed."""
     options = parse(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended and removed
     makers, notes = find_systems(options)
     results = []
     with work_folder(options) as work:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import os
 from collections.abc import Callable
 
 from bench.rounds import PHASES, Outcome, SetResult
@@ -21,11 +23,25 @@ def render(result: SetResult) -> str:
         values = [figure(outcome) for outcome in result.outcomes]
         if any(value is not None for value in values):
             rows.append([title, *(show(value, unit) for value in values), ratio(result.outcomes, values)])
+    rows.append(["other load meanwhile", *(other_load(outcome) for outcome in result.outcomes), ""])
     rows.append(["restored", *(outcome.restored or "-" for outcome in result.outcomes), ""])
     lines = [f"{result.data_set.name}: {made.files} files in {made.folders} folders, {made.size_bytes / MB:.0f} MB", ""]
-    lines += align(rows)
+    lines += [*align(rows), ""]
+    lines += [line for outcome in result.outcomes if (line := own_account(outcome))]
     lines += [f"{one.name} failed at {one.failed}" for one in result.outcomes if one.failed]
     return "\n".join(lines)
+
+
+def own_account(outcome: Outcome) -> str:
+    """Tell what a system reports of its own jobs: without the start of the command and its waiting for the end."""
+    told = []
+    for phase, job in outcome.job_figures.items():
+        if job.get("started") and job.get("ended"):
+            began, ended = (dt.datetime.fromisoformat(str(job[moment])) for moment in ("started", "ended"))
+            transfer = job.get("transfer")
+            sent = transfer.get("bytes_sent", 0) / MB if isinstance(transfer, dict) else 0
+            told.append(f"{PHASES[phase]} {(ended - began).total_seconds():.2f} s, {sent:.1f} MB moved")
+    return f"By its own account, {outcome.name}: {'; '.join(told)}." if told else ""
 
 
 def figures(result: SetResult) -> list[tuple[str, Figure, str]]:
@@ -48,6 +64,13 @@ def figures(result: SetResult) -> list[tuple[str, Figure, str]]:
     rows.append(("CPU per GiB, first full", cpu("full"), "s"))
     rows.append(("CPU per GiB, restore", cpu("restore"), "s"))
     return rows
+
+
+def other_load(outcome: Outcome) -> str:
+    """Tell how much of the machine was busy with something else: with much of it, seconds mean little."""
+    capacity = sum(one.seconds for one in outcome.measured.values()) * len(os.sched_getaffinity(0))
+    other = sum(one.other_cpu_seconds for one in outcome.measured.values())
+    return f"{other / capacity:.0%}" if capacity else "-"
 
 
 def ratio(outcomes: list[Outcome], values: list[float | None]) -> str:

@@ -58,6 +58,17 @@ def test_cpu_time_of_residents_counts_only_while_measured():
     assert 0.05 < found.cpu_seconds < 2
 
 
+def test_what_others_use_meanwhile_is_told():
+    other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        found = measure(["sleep", "1"], environment=os.environ)
+    finally:
+        other.kill()
+        other.wait()
+    assert found.other_cpu_seconds > 0.2
+    assert found.cpu_seconds < 0.5
+
+
 def test_a_command_that_fails_says_so_with_what_it_printed():
     with pytest.raises(Failed, match=r"ended with 3: (?s:.)*out of luck"):
         measure(["sh", "-c", "echo out of luck; exit 3"], environment=os.environ)
