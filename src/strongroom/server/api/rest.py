@@ -5,6 +5,10 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
+import msgspec
+from django.http import HttpRequest
+from ninja.parser import Parser
+
 from strongroom.server.api import hosts, jobs, people, sets, snapshots, tokens, vault
 from strongroom.server.api.auth import EITHER, Request
 from strongroom.server.api.problems import ProblemApi
@@ -19,6 +23,15 @@ take an `Idempotency-Key`. Paths are escaped text: a backslash is written twice,
 `\\xNN`. Times are ISO 8601 in UTC, sizes are bytes.
 """
 
+
+class StrictParser(Parser):
+    """Reads bodies: JSON to the letter, so that no text gets in that cannot be stored and shown again."""
+
+    def parse_body(self, request: HttpRequest) -> Any:  # noqa: ANN401 - JSON
+        """Return the body's value."""
+        return msgspec.json.decode(request.body)
+
+
 api = ProblemApi(
     title="Strongroom",
     version=version("strongroom"),
@@ -27,6 +40,7 @@ api = ProblemApi(
     auth=EITHER,
     openapi_url=None,
     docs_url=None,
+    parser=StrictParser(),
     openapi_extra={"info": {"license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}}},
 )
 api.add_router("", people.router)
