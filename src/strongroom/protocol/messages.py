@@ -149,7 +149,7 @@ class MissingReply(Message, frozen=True):
 
 
 class PutReply(Message, frozen=True):
-    """How many bytes of the parcel's blocks were new to the vault (after compression)."""
+    """How many bytes of the parcel's blocks were new to the set; what others have changes nothing in it."""
 
     stored_bytes: int
 
