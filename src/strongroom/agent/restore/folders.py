@@ -54,6 +54,7 @@ class Folders:
         self._into = into or _open
         self._left: list[tuple[Parts, int]] = []
         self._unfinished: dict[Parts, set[bytes]] = {}
+        self._at: Parts | None = None
 
     def enter(self, parts: Parts) -> Folder:
         """Return the folder at this path below the target.
@@ -62,6 +63,9 @@ class Folders:
             OSError: a component is missing, no folder, or may not be entered.
         """
         path = self._path
+        if parts is self._at:
+            return path[-1]
+        self._at = None
         common = self._common(parts)
         while len(path) > common + 1:
             self._leave()
@@ -73,6 +77,7 @@ class Folders:
                 path[-1].made = self._unfinished.pop(self._parts(), path[-1].made)
             if len(path) > MAX_OPEN:
                 self._rest(path[-MAX_OPEN])
+        self._at = parts
         return path[-1]
 
     @property
@@ -82,6 +87,7 @@ class Folders:
 
     def close(self) -> None:
         """Close all but the target."""
+        self._at = None
         while len(self._path) > 1:
             self._leave()
 
