@@ -10,14 +10,14 @@ from __future__ import annotations
 import functools
 import logging
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -98,18 +98,9 @@ def answer_failure(request: HttpRequest, error: Exception) -> HttpResponse:
 
 def _translated(request: HttpRequest, error: Exception) -> StrongroomError:
     """Return the error of ours that a foreign exception stands for."""
-    match error:
-        case AuthenticationError():
-            return _nobody()
-        case ValidationError():
-            return _bad_fields(error.errors)
-        case HttpError():
-            return Mistake(f"{error.message}.", code="bad_json", hint="The body must be one JSON object.")
-        case RequestDataTooBig():
-            return Mistake("The request is too large.", code="too_large")
-        case OperationalError():
-            _log.error("The catalog cannot be used: %s", error)
-            return Unavailable(f"The catalog cannot be used now: {error}.", code="catalog_unavailable")
+    for kind, translate in _FOREIGN:
+        if isinstance(error, kind):
+            return translate(error)
     number = secrets.token_hex(4)
     _log.error("Fault %s at %s %s", number, request.method, request.path, exc_info=error)
     return StrongroomError(
@@ -117,7 +108,7 @@ def _translated(request: HttpRequest, error: Exception) -> StrongroomError:
     )
 
 
-def _nobody() -> StrongroomError:
+def _nobody(_: AuthenticationError) -> StrongroomError:
     """Return the error for a caller who shows neither token nor session."""
     return Unauthenticated(
         "Nobody is logged in.",
@@ -125,12 +116,12 @@ def _nobody() -> StrongroomError:
     )
 
 
-def _bad_fields(errors: Sequence[Mapping[str, Any]]) -> StrongroomError:
+def _bad_fields(error: ValidationError) -> StrongroomError:
     """Return the error for a request whose fields are not right; each is named."""
-    first = str(errors[0]["type"]) if errors else ""
+    first = str(error.errors[0]["type"])
     code = {"extra_forbidden": "unknown_field", "missing": "missing_field"}.get(first, "bad_field")
     return Mistake(
-        " ".join(_sentence(error) for error in errors[:10]), code=code, hint="The fields: /api/v1/openapi.json"
+        " ".join(_sentence(one) for one in error.errors[:10]), code=code, hint="The fields: /api/v1/openapi.json"
     )
 
 
@@ -148,6 +139,38 @@ def _sentence(error: Mapping[str, Any]) -> str:
         return f"The field {field} is missing."
     said = str(error["msg"])
     return f"The field {field} is not right: {said[:1].lower()}{said[1:]}."
+
+
+def _bad_body(error: HttpError) -> StrongroomError:
+    """Return the error for a body that is no JSON: the one thing that the framework refuses in its own words."""
+    return Mistake(f"{error.message}.", code="bad_json", hint="The body must be one JSON object.")
+
+
+def _too_large(_: RequestDataTooBig) -> StrongroomError:
+    """Return the error for a body that is larger than any that makes sense."""
+    return Mistake("The request is too large.", code="too_large")
+
+
+def _unreadable(error: SuspiciousOperation | UnreadablePostError) -> StrongroomError:
+    """Return the error for a request that is not what a client of ours sends, or was cut off."""
+    return Mistake(f"The request cannot be read: {error}", code="bad_request")
+
+
+def _catalog_away(error: OperationalError) -> StrongroomError:
+    """Return the error for a catalog that is busy for too long, or whose disk is full."""
+    _log.error("The catalog cannot be used: %s", error)
+    return Unavailable(f"The catalog cannot be used now: {error}.", code="catalog_unavailable")
+
+
+_FOREIGN: Final[tuple[tuple[type[Exception], Callable[[Any], StrongroomError]], ...]] = (
+    (AuthenticationError, _nobody),
+    (ValidationError, _bad_fields),
+    (HttpError, _bad_body),
+    (RequestDataTooBig, _too_large),
+    (SuspiciousOperation, _unreadable),
+    (UnreadablePostError, _unreadable),
+    (OperationalError, _catalog_away),
+)
 
 
 def _wrong_method(request: HttpRequest, allowed: str) -> HttpResponse:

@@ -59,9 +59,16 @@ def _declared_bytes(scope: Scope) -> int:
 
 async def _too_large(send: Send) -> None:
     """Refuse a body before any of it is read."""
-    problem = {"code": "too_large", "text": f"The request is larger than {PEOPLE_BYTES} bytes.", "hint": ""}
+    problem = {
+        "type": "urn:strongroom:problem:too_large",
+        "title": "Content Too Large",
+        "status": 413,
+        "code": "too_large",
+        "detail": f"The request is larger than {PEOPLE_BYTES} bytes.",
+        "hint": "",
+    }
     body = msgspec.json.encode(problem)
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 413, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

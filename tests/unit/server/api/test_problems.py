@@ -4,8 +4,9 @@ import json
 import logging
 
 import pytest
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import DisallowedHost, RequestDataTooBig
 from django.db import OperationalError
+from django.http import UnreadablePostError
 from django.test import RequestFactory
 
 from strongroom.errors import Conflict, Damaged, Unavailable
@@ -109,6 +110,8 @@ def failing():
         (Damaged("Broken.", code="bad_pack"), 500, "bad_pack"),
         (OperationalError("database is locked"), 503, "catalog_unavailable"),
         (RequestDataTooBig(), 413, "too_large"),
+        (DisallowedHost("Invalid HTTP_HOST header."), 400, "bad_request"),
+        (UnreadablePostError("cut off"), 400, "bad_request"),
     ],
 )
 def test_an_error_has_its_status_and_code(failing, error, status, code):
