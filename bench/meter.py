@@ -16,6 +16,10 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import resource
 
 POLL_S = 0.02
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
@@ -62,10 +66,9 @@ def measure(
         )
         watch = Watch([process.pid, *residents])
         with watch:
-            _, status, usage = os.wait4(process.pid, 0)
+            usage = wait_for(process)
             seconds = time.perf_counter() - began
         busy = busy_seconds() - busy_before
-        process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         text = output.read().decode("utf-8", "replace")
     if process.returncode not in expect:
@@ -80,6 +83,18 @@ def measure(
         output=text,
         other_cpu_seconds=max(0.0, busy - ours),
     )
+
+
+def wait_for(process: subprocess.Popen[bytes]) -> resource.struct_rusage:
+    """Wait until a process has ended and give what it used; if we are to end ourselves, so must it."""
+    try:
+        _, status, usage = os.wait4(process.pid, 0)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return usage
 
 
 class Watch:

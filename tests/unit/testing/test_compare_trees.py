@@ -163,12 +163,12 @@ def test_attribute_names_that_are_no_text(trees):
     assert compare(*trees) == ["xattr: file: user.\\xff is missing"]
 
 
-@pytest.mark.parametrize("which", ["access", "default"])
-def test_access_lists(trees, which):
+@pytest.mark.parametrize(("name", "which"), [("file", "access"), ("folder", "default")])
+def test_access_lists(trees, name, which):
     for side in trees:
-        os.chmod(side / "folder", 0o640 if which == "access" else 0o755)
-    os.setxattr(trees[0] / "folder", f"system.posix_acl_{which}", ACCESS)
-    assert kinds(*trees) == [["xattr", "folder"]]
+        os.chmod(side / name, 0o640 if which == "access" else 0o755)
+    os.setxattr(trees[0] / name, f"system.posix_acl_{which}", ACCESS)
+    assert kinds(*trees) == [["xattr", name]]
 
 
 @needs_root

@@ -15,6 +15,7 @@ data = pathlib.Path(os.environ["STRONGROOM_DATA"])
 words = sys.argv[1:]
 if words[:2] == ["server", "init"]:
     data.mkdir()
+    print(json.dumps({"admin": "admin", "password": "made once"}))
 elif words[:2] == ["server", "run"]:
     (data / "up").write_text(words[-1])
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
@@ -63,6 +64,11 @@ def gone(pid):
 def test_all_is_started_and_connected(loop):
     assert set(loop.pids()) == {"server", "agent-a", "agent-b"}
     assert {host["name"] for host in loop.cli("host", "list") if host["connected"]} == {"a", "b"}
+
+
+def test_the_password_is_kept_for_nobody_else(loop):
+    assert loop.password() == "made once"
+    assert (loop.folder / "password").stat().st_mode & 0o077 == 0
 
 
 def test_all_is_ended_children_too(loop):
