@@ -17,10 +17,9 @@ import msgspec
 
 from strongroom.errors import Mistake, StrongroomError, Unavailable
 from strongroom.protocol.messages import Problem
+from strongroom.server.gateway.patience import Patience
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from strongroom.protocol.messages import Message
 
 Scope = MutableMapping[str, Any]
@@ -105,8 +104,10 @@ class Exchange:
         pieces: list[bytes] = []
         size = 0
         try:
-            async with asyncio.timeout(WHOLE_BODY_S):
-                async for piece in self._pieces():
+            async with Patience(whole_s=WHOLE_BODY_S, silence_s=SILENCE_S) as patience:
+                while not self._body_read:
+                    piece = await self._piece()
+                    patience.heard()
                     size += len(piece)
                     if size > limit:
                         raise _too_large(limit)
@@ -115,18 +116,14 @@ class Exchange:
             raise TooSlow("The request did not arrive in time.") from None
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    async def _pieces(self) -> AsyncIterator[bytes]:
-        """Yield the body as it arrives; give up on a peer that falls silent."""
-        clock = asyncio.get_running_loop().time
-        async with asyncio.timeout(SILENCE_S) as patience:
-            while not self._body_read:
-                message = await self._receive()
-                if message["type"] == "http.disconnect":
-                    raise PeerGone
-                self._body_read = not message.get("more_body", False)
-                if piece := message.get("body", b""):
-                    yield piece
-                patience.reschedule(clock() + SILENCE_S)
+    async def _piece(self) -> bytes:
+        """Return what arrives next of the body."""
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise PeerGone
+        self._body_read = not message.get("more_body", False)
+        piece: bytes = message.get("body", b"")
+        return piece
 
     async def gone(self) -> None:
         """Return when the peer has hung up."""
@@ -181,10 +178,8 @@ class Exchange:
         size = 0
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN_S):
-                async for piece in self._pieces():
-                    size += len(piece)
-                    if size > DRAIN_BYTES:
-                        return
+                while not self._body_read and size <= DRAIN_BYTES:
+                    size += len(await self._piece())
 
 
 def _too_large(limit: int) -> TooLarge:
