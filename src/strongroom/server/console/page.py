@@ -95,7 +95,7 @@ def _ask_to_log_in(request: HttpRequest) -> HttpResponse:
         where = _log_in_address(
             urlsplit(request.headers.get("HX-Current-URL", ""))._replace(scheme="", netloc="").geturl()
         )
-        return HttpResponse(status=HTTPStatus.UNAUTHORIZED, headers={"HX-Redirect": where})
+        return HttpResponse(status=HTTPStatus.NO_CONTENT, headers={"HX-Redirect": where})
     return redirect(_log_in_address(request.get_full_path() if request.method in GET else ""))
 
 

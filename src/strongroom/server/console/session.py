@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 @page(*GET, "POST", public=True)
 def log_in_page(request: HttpRequest) -> HttpResponse:
     """Ask for name and password, and begin a session."""
+    if request.method != "POST" and request.user.is_authenticated:
+        return _go_on(request.GET.get("next", ""))
     if request.method != "POST":
         return render(request, "login.html", {"next": request.GET.get("next", "")})
     name, following = request.POST.get("name", ""), request.POST.get("next", "")
@@ -30,8 +32,7 @@ def log_in_page(request: HttpRequest) -> HttpResponse:
         shown = {**shown_error(error), "name": name, "next": following}
         return render(request, "login.html", shown, status=error.http_status)
     login(request, user)
-    is_ours = url_has_allowed_host_and_scheme(following, allowed_hosts=None, require_https=True)
-    return redirect(following if following and is_ours else "/")
+    return _go_on(following)
 
 
 @page("POST", public=True)
@@ -39,3 +40,9 @@ def log_out_page(request: HttpRequest) -> HttpResponse:
     """End the session, if there still is one."""
     logout(request)
     return redirect("/login")
+
+
+def _go_on(following: str) -> HttpResponse:
+    """Send to the page that was asked for at first; never to another site."""
+    is_ours = url_has_allowed_host_and_scheme(following, allowed_hosts=None, require_https=True)
+    return redirect(following if is_ours else "/")

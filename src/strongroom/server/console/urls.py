@@ -7,6 +7,20 @@ from django.urls import path, register_converter
 from strongroom.server.console import hosts, jobs, restores, session, sets, snapshots, static
 
 
+class Number:
+    """The number of a set or a job in a path: no more digits than the catalog can hold."""
+
+    regex = "[0-9]{1,18}"
+
+    def to_python(self, value: str) -> int:
+        """Return it as a number."""
+        return int(value)
+
+    def to_url(self, value: int) -> str:
+        """Return it as digits."""
+        return str(value)
+
+
 class SnapshotId:
     """A snapshot's id, or how it begins, in a path."""
 
@@ -21,6 +35,7 @@ class SnapshotId:
         return value
 
 
+register_converter(Number, "number")
 register_converter(SnapshotId, "snapshot")
 
 urlpatterns = [
@@ -34,13 +49,13 @@ urlpatterns = [
     path("hosts/<str:host_id>/revoke", hosts.revoke, name="revoke_host"),
     path("sets", sets.set_list, name="sets"),
     path("sets/add", sets.add_set, name="add_set"),
-    path("sets/<int:set_id>", sets.set_page, name="set"),
-    path("sets/<int:set_id>/backup", sets.back_up_now, name="back_up_now"),
+    path("sets/<number:set_id>", sets.set_page, name="set"),
+    path("sets/<number:set_id>/backup", sets.back_up_now, name="back_up_now"),
     path("jobs", jobs.job_list, name="jobs"),
-    path("jobs/<int:job_id>", jobs.job_page, name="job"),
-    path("jobs/<int:job_id>/cancel", jobs.cancel, name="cancel_job"),
-    path("jobs/<int:job_id>/missed", jobs.missed_page, name="missed"),
-    path("jobs/<int:job_id>/missed.tsv", jobs.missed_download, name="missed_download"),
+    path("jobs/<number:job_id>", jobs.job_page, name="job"),
+    path("jobs/<number:job_id>/cancel", jobs.cancel, name="cancel_job"),
+    path("jobs/<number:job_id>/missed", jobs.missed_page, name="missed"),
+    path("jobs/<number:job_id>/missed.tsv", jobs.missed_download, name="missed_download"),
     path("snapshots/<snapshot:snapshot_id>", snapshots.browse, name="snapshot"),
     path("snapshots/<snapshot:snapshot_id>/restore", restores.restore_page, name="restore"),
 ]
