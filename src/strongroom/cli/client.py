@@ -44,6 +44,13 @@ class Access:
     authority_pem: str
 
 
+@dataclass(frozen=True)
+class _Address:
+    """Where a running server says that it listens: `server.json` in its data folder."""
+
+    url: str
+
+
 def credentials_file() -> Path:
     """Return the file in which `login` saves an `Access`."""
     return user_folder("config") / "credentials.json"
@@ -122,8 +129,8 @@ def local_access(data: Path) -> Access:
     url = environment("SERVER")
     if not url:
         try:
-            url = json.loads((data / "server.json").read_text("utf-8"))["url"]
-        except (OSError, ValueError, KeyError) as error:
+            url = msgspec.json.decode((data / "server.json").read_bytes(), type=_Address).url
+        except (OSError, msgspec.DecodeError) as error:
             raise errors.Unavailable(
                 f"The server of {data} is not running.",
                 code="server_away",

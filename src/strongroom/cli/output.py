@@ -7,6 +7,7 @@ Nothing that comes from a host can steer the terminal: control characters are sh
 from __future__ import annotations
 
 import enum
+import getpass
 import json
 import re
 import sys
@@ -98,29 +99,26 @@ def harmless(text: str) -> str:
 
 
 def ask(question: str, *, hidden: bool = False, twice: bool = False) -> str:
-    """Ask a person for a line of text, or read it from a program's pipe.
+    """Ask a person for a line of text, or read it from a program's pipe. The question goes to standard error.
 
     Raises:
-        Mistake: there is nobody to ask, or no answer.
+        Mistake: there is no answer, or two that differ.
     """
-    if not sys.stdin.isatty():
-        return _answer_from_program()
-    try:
-        return str(typer.prompt(question, hide_input=hidden, confirmation_prompt=twice, err=True))
-    except typer.Abort as error:
-        raise _no_answer() from error
+    answer = _hidden_answer(question) if hidden and sys.stdin.isatty() else _answer(question)
+    if not answer:
+        raise Mistake("A question was not answered.", code="no_answer")
+    if twice and sys.stdin.isatty() and ask(f"{question}, again", hidden=hidden) != answer:
+        raise Mistake("The two answers differ.", code="no_answer")
+    return answer
 
 
 def confirm(question: str) -> bool:
     """Ask a person to say yes or no.
 
     Raises:
-        Mistake: there is nobody to ask, or no answer.
+        Mistake: there is no answer.
     """
-    try:
-        return typer.confirm(question, err=True)
-    except typer.Abort as error:
-        raise _no_answer() from error
+    return ask(f"{question} [y/N]").lower() in {"y", "yes"}
 
 
 def size(count: float | None) -> str:
@@ -150,14 +148,16 @@ def reason(job: dict[str, Any]) -> str:
     return str((job.get("reason") or {}).get("text", ""))
 
 
-def _answer_from_program() -> str:
-    """Return a line of standard input, which is not a terminal."""
-    answer = sys.stdin.readline().rstrip("\n")
-    if not answer:
-        raise _no_answer()
-    return answer
+def _hidden_answer(question: str) -> str:
+    """Return what a person types, without showing it."""
+    try:
+        return getpass.getpass(f"{question}: ", stream=sys.stderr)
+    except EOFError:
+        return ""
 
 
-def _no_answer() -> Mistake:
-    """Return the error for a question that nobody answered."""
-    return Mistake("A question was not answered.", code="no_answer")
+def _answer(question: str) -> str:
+    """Return a line of standard input."""
+    sys.stderr.write(f"{question}: ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip("\r\n")

@@ -13,7 +13,7 @@ from strongroom.errors import Mistake
 
 app = typer.Typer(no_args_is_help=True, help="Activation tokens for agents.")
 
-_DURATION = re.compile(r"(\d+)\s*([smhdw])")
+_DURATION = re.compile(r"(\d{1,9})\s*([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
