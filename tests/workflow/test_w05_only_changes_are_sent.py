@@ -34,6 +34,17 @@ def test_a_second_backup_with_nothing_changed_opens_no_file_and_sends_no_data(ho
     assert second.heard.forecast.files_scanned == 61
 
 
+def test_what_comes_and_goes_beside_the_set_sends_nothing(host, data, tmp_path):
+    host.back_up(data)
+    (tmp_path / "beside").mkdir()
+    assert host.back_up(data).report.transfer.bytes_sent == 0
+    (tmp_path / "beside").rmdir()
+    assert host.back_up(data).report.transfer.bytes_sent == 0
+    tmp_path.chmod(0o711)  # this is a change of a folder that the set needs
+    assert host.back_up(data).report.transfer.bytes_sent > 0
+    assert host.back_up(data).report.transfer.bytes_sent == 0
+
+
 def test_only_what_changed_is_read(host, data):
     host.back_up(data)
     (data / "a" / "b" / "file 7").write_bytes(b"changed")

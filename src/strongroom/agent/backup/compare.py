@@ -63,9 +63,10 @@ class PartComparison:
 class FolderComparison:
     """A listed folder, and what is known of it. `parts` must be used up before the rest is asked for."""
 
-    def __init__(self, path: bytes, listed: _Folders[ListedPart], old: _OldFolder, *, gone: bool) -> None:
-        self.path = path
-        self.gone = gone
+    def __init__(self, listed: _Folders[ListedPart], old: _OldFolder) -> None:
+        self.path = listed.path
+        self.gone = listed.gone
+        self.leads = listed.leads
         self._listed = listed
         self._old = old
 
@@ -96,10 +97,10 @@ def compare(listing: Listing, known: Known) -> Iterator[FolderComparison | Remov
         while old.key is not None and new.key is not None and old.key < new.key:
             yield _removed(old)
         if old.key == new.key:
-            yield FolderComparison(new.path, new, _OldFolder(old), gone=new.gone)
+            yield FolderComparison(new, _OldFolder(old))
             old.advance()
         else:
-            yield FolderComparison(new.path, new, _OldFolder(None), gone=new.gone)
+            yield FolderComparison(new, _OldFolder(None))
     while old.key is not None:
         yield _removed(old)
 
@@ -118,7 +119,7 @@ class _Folders(Generic[Part]):
         self._records: Iterator[FolderBegins | Part | FolderEnds] = records
         self._open = False
         self.path = b""
-        self.gone = False
+        self.gone = self.leads = False
         self.key: tuple[bytes, ...] | None = None
         self.root = b""
 
@@ -132,7 +133,7 @@ class _Folders(Generic[Part]):
             return False
         if not isinstance(record, FolderBegins):
             raise _out_of_order()
-        self.path, self.gone, self.root = record.path, record.gone, b""
+        self.path, self.gone, self.leads, self.root = record.path, record.gone, record.leads, b""
         self.key = order_key(record.path)
         self._open = True
         return True

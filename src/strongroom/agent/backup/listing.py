@@ -33,10 +33,14 @@ _decoder: Final = msgspec.msgpack.Decoder(list[Stat])
 
 
 class FolderBegins(msgspec.Struct, frozen=True, array_like=True, tag=1):
-    """A folder by its path from the root; `gone` when it vanished before it could be looked into."""
+    """A folder by its path from the root.
+
+    `gone` when it vanished before it could be looked into; `leads` when it is there only for what it leads to.
+    """
 
     path: bytes
     gone: bool = False
+    leads: bool = False
 
 
 class ListedPart(msgspec.Struct, frozen=True, array_like=True, tag=2):
@@ -115,9 +119,9 @@ class ListingWriter:
         with own_files_needed():
             self._top += self._waiting.write(framed(part))
 
-    def close_folder(self, path: bytes, mark: int, *, gone: bool = False) -> None:
+    def close_folder(self, path: bytes, mark: int, *, gone: bool = False, leads: bool = False) -> None:
         """End a folder, after all folders beneath it."""
-        self._out.write(FolderBegins(path, gone))
+        self._out.write(FolderBegins(path, gone, leads))
         if self._top > mark:
             self._waiting.seek(mark)
             while moved := self._waiting.read(_COPY_BYTES):

@@ -99,7 +99,7 @@ class _Walk:
             visit = way[-1]
             inner = next(visit.inner, None)
             if inner is None:
-                self.out.close_folder(visit.path, visit.mark, gone=visit.gone)
+                self.out.close_folder(visit.path, visit.mark, gone=visit.gone, leads=not visit.whole)
                 way.pop()
                 continue
             name, above = inner

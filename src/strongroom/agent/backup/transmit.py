@@ -112,6 +112,7 @@ class _Transmission:
         self._known = known
         self._events = events
         self._changed: dict[bytes, dict[bytes, ChunkId]] = {}  # trees that are not the known ones, by parent and name
+        self._leading: set[bytes] = set()
 
     def run(self) -> ChunkId:
         """Make the tree of every folder, and return the root's."""
@@ -122,6 +123,8 @@ class _Transmission:
             root = self._writer.add_folder(self._leaves(comparison))
             self._known.end(b"" if comparison.gone else root)  # a known tree has an entry above it
             known_root, _ = comparison.end()
+            if comparison.leads:
+                self._leading.add(comparison.path)
             parent, _, name = comparison.path.rpartition(b"/")
             if comparison.gone or root != known_root:
                 self._changed.setdefault(parent, {})[name] = _GONE if comparison.gone else root
@@ -171,6 +174,8 @@ class _Transmission:
             tree = changed.get(stat.name, old.subtree if old is not None else NO_ID)
             if tree == _GONE:
                 return None
+            if (path + b"/" + stat.name if path else stat.name) in self._leading:
+                stat = _with_known_times(stat, old)
         return self._reader.entry(path, stat, tree)
 
     def _keep(self, entries: list[Entry], fingerprint: bytes) -> Iterator[Leaf]:
@@ -199,3 +204,12 @@ def _with_tree(entry: Entry, changed: dict[bytes, ChunkId]) -> Entry | None:
     if tree is None or entry.stat.type is not EntryType.FOLDER:
         return entry
     return None if tree == _GONE else msgspec.structs.replace(entry, subtree=tree)
+
+
+def _with_known_times(stat: Stat, old: Entry | None) -> Stat:
+    """Return the stat of a folder that only leads to the set, with the times that are known of it.
+
+    What comes and goes beside the set changes them, and would make every backup of an unchanged set send something.
+    """
+    at = old.stat if old is not None else stat
+    return msgspec.structs.replace(stat, mtime_ns=at.mtime_ns, ctime_ns=at.ctime_ns, unsettled=False)
