@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from strongroom.cli.client import Client, find_access
 from strongroom.cli.output import AsJson, print_facts, print_json, print_table, say
@@ -13,17 +15,26 @@ from strongroom.model.policy import LockedFiles
 
 app = typer.Typer(no_args_is_help=True, help="Backup sets.")
 
+_LISTS = frozenset({"--include", "--exclude"})
+_SINGLE = frozenset({"--host", "--locked-files"})
 
-@app.command()
+
+class SpreadLists(TyperCommand):
+    """A command whose lists may be given in one go: `--include A B` is `--include A --include B`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401  (typer hides its context's type)
+        """Read the arguments."""
+        return super().parse_args(ctx, spread(args))
+
+
+@app.command(cls=SpreadLists)
 def create(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The set's name.")],
     *,
     host: Annotated[str, typer.Option(metavar="HOST", help="The host's name or id.")],
-    include: Annotated[
-        list[str], typer.Option(metavar="PATH", help="A folder or file to protect; may be given again.")
-    ],
+    include: Annotated[list[str], typer.Option(metavar="PATH", help="A folder or file to protect; or several.")],
     exclude: Annotated[
-        list[str] | None, typer.Option(metavar="PATTERN", help="A pattern to leave out; may be given again.")
+        list[str] | None, typer.Option(metavar="PATTERN", help="A pattern to leave out; or several.")
     ] = None,
     one_file_system: Annotated[bool, typer.Option("--one-file-system", help="Do not cross mount points.")] = False,
     locked_files: Annotated[
@@ -81,3 +92,22 @@ def show(backup_set: Annotated[str, typer.Argument(metavar="SET")], *, as_json: 
         print_json(found)
     else:
         print_facts((name.replace("_", " "), value) for name, value in found.items())
+
+
+def spread(words: Sequence[str]) -> list[str]:
+    """Return the words with each value of a list after its option, as soon as the set's name has been given."""
+    out: list[str] = []
+    of_list = ""
+    is_value = named = False
+    for word in words:
+        if is_value:
+            is_value = False
+        elif word.startswith("-"):
+            of_list = word if word in _LISTS else ""
+            is_value = word in _LISTS | _SINGLE
+        elif named and of_list:
+            out.append(of_list)
+        else:
+            named = True
+        out.append(word)
+    return out

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from strongroom.cli.output import harmless, minute, moment, readable, size
 from strongroom.cli.paths import as_argument
+from strongroom.cli.set import spread
 from strongroom.cli.token import duration_s
 from strongroom.errors import Mistake
 from strongroom.model.paths import escape_path, unescape_path
@@ -70,3 +71,20 @@ def test_nothing_steers_the_terminal(text):
     shown = harmless(text)
     assert not {character for character in shown if unicodedata.category(character) == "Cc"}
     assert not set("\u2028\u2029\u202e\u2066") & set(shown)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("docs --host h --include /a /b", "docs --host h --include /a --include /b"),
+        (
+            "docs --include /a /b --exclude x y --host h",
+            "docs --include /a --include /b --exclude x --exclude y --host h",
+        ),
+        ("--host h --include /a docs", "--host h --include /a docs"),
+        ("docs --include /a --include /b", "docs --include /a --include /b"),
+        ("docs --include /a --json /b", "docs --include /a --json /b"),
+    ],
+)
+def test_lists_may_be_given_in_one_go(given, meant):
+    assert spread(given.split()) == meant.split()
