@@ -87,6 +87,8 @@ def cancel(job: JobId, *, as_json: AsJson = False) -> None:
     found = Client(find_access()).send("jobs", job, "cancel")
     if as_json:
         print_json(found)
+    elif not JobState(found["state"]).is_closed:
+        say(f"Job {found['id']} ends as soon as its agent has stopped the work.")
     else:
         say(f"Job {found['id']}: {found['state']}. {reason(found)}")
 

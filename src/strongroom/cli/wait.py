@@ -91,7 +91,9 @@ def progress_line(job: dict[str, Any]) -> str:
 
 def _whereabouts(job: dict[str, Any]) -> str:
     """Return the step of a job that has begun; why it waits, if it has not."""
-    return f", {job['step']}" if job["started"] else f". {reason(job)}"
+    if not job["started"]:
+        return f". {reason(job)}"
+    return f", {job['step']}" + (", cancel requested" if job["cancel_requested"] else "")
 
 
 def print_summary(job: dict[str, Any]) -> None:

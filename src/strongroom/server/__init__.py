@@ -9,19 +9,22 @@ For the people-facing rooms (api, console):
 
     users.login       log_in(name, password, address, now) -> User
     users.tokens      create_api_token(user_name, token_name, lifetime, by, now) -> str (shown once)
-                      require_token(text, address, now) -> Actor
+                      require_token(text, address, now) -> Actor; revoke_api_token(text, by, now)
     users.audit       Actor(name, address)
-    hosts.activate    create_activation_token(uses, lifetime, by, now, url="") -> str (shown once)
+    hosts.activate    create_activation_token(uses, lifetime, by, now, url="") -> str (shown once; uses=None: any)
+                      delete_activation_token(token_id, by, now)
     hosts.find        require_host(reference) -> Host             reference: name or id
     hosts.revoke      revoke_host(host, by, now, abort_jobs=backup.abort.abort_jobs_of_host)
     backup.sets       create_set(name, host, content, options, by, now) -> BackupSet
                       require_set(reference) -> BackupSet         reference: name or number
     backup.request    request_backup(backup_set, trigger, now, by, deadline=None) -> Job
+    backup.once       start_once(key, call, by, start) -> Job     the same key again gives the same job
     backup.cancel     cancel_job(job_id, by, now) -> Job
     restore.request   request_restore(wishes: RestoreWishes, by, now) -> Job
     restore.browse    list_folder(snapshot, path, after="", limit=1000) -> dict
     upkeep.check      check_vault(read_data, by, now, progress) -> dict; vault_stats() -> dict
-    views.*           host(s), backup_set(s), job(s), missed_files, snapshot(s), audit: plain data, JSON names
+    views.*           host(s), backup_set(s), job(s), missed_files, snapshot(s), activation_token(s), user, audit:
+                      plain data, JSON names
 
 For the gateway (`message` is the verb's request of `protocol.messages`; the value is its reply):
 

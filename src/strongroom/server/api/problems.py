@@ -12,15 +12,15 @@ import logging
 import secrets
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-import msgspec
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
-from ninja import NinjaAPI
+from ninja import Field, NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
+from pydantic import BaseModel
 
 from strongroom.errors import Mistake, StrongroomError, Unauthenticated, Unavailable
 
@@ -31,6 +31,17 @@ _WAIT: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVA
 _log = logging.getLogger(__name__)
 
 View = Callable[..., HttpResponseBase]
+
+
+class Problem(BaseModel):
+    """Why a call did not succeed."""
+
+    type: Annotated[str, Field(description="The code as an identifier.")]
+    title: Annotated[str, Field(description="The status in words.")]
+    status: int
+    code: Annotated[str, Field(description="Stable, for programs.")]
+    detail: Annotated[str, Field(description="One sentence for a person: what was wrong.")]
+    hint: Annotated[str, Field(description="One sentence: what to do about it; may be empty.")]
 
 
 class ProblemApi(NinjaAPI):
@@ -71,15 +82,15 @@ def render_problem(
 ) -> HttpResponse:
     """Return the error as a problem document; `status` is the error family's own when it is 0."""
     status = status or _STATUS_OF_CODE.get(error.code, error.http_status)
-    body = {
-        "type": f"urn:strongroom:problem:{error.code}",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "code": error.code,
-        "detail": error.text,
-        "hint": error.hint,
-    }
-    reply = HttpResponse(msgspec.json.encode(body), status=status, content_type=CONTENT_TYPE, headers=headers)
+    problem = Problem(
+        type=f"urn:strongroom:problem:{error.code}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        code=error.code,
+        detail=error.text,
+        hint=error.hint,
+    )
+    reply = HttpResponse(problem.model_dump_json(), status=status, content_type=CONTENT_TYPE, headers=headers)
     if status == HTTPStatus.UNAUTHORIZED:
         reply.headers["WWW-Authenticate"] = 'Bearer realm="strongroom"'
     if status in _WAIT:

@@ -11,7 +11,7 @@ from ninja.parser import Parser
 
 from strongroom.server.api import hosts, jobs, people, sets, snapshots, tokens, vault
 from strongroom.server.api.auth import EITHER, Request
-from strongroom.server.api.problems import ProblemApi
+from strongroom.server.api.problems import CONTENT_TYPE, Problem, ProblemApi
 
 PREFIX = "/api/v1"
 DESCRIPTION = """\
@@ -54,5 +54,14 @@ api.add_router("/vault", vault.router)
 
 @api.get("/openapi.json", include_in_schema=False)
 def describe(request: Request) -> Any:  # noqa: ANN401, ARG001 - JSON; the framework passes the request
-    """Return the API's description, generated from the routes."""
-    return api.get_openapi_schema(path_prefix=PREFIX)
+    """Return the API's description, generated from the routes; what all have in common is added: how they fail."""
+    described = api.get_openapi_schema(path_prefix=PREFIX)
+    described["components"]["schemas"]["Problem"] = Problem.model_json_schema()
+    shape = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    for methods in described["paths"].values():
+        for operation in methods.values():
+            operation["responses"]["default"] = {
+                "description": "What went wrong, and what to do about it.",
+                "content": {CONTENT_TYPE: shape},
+            }
+    return described

@@ -20,6 +20,7 @@ def test_every_call_is_described(described):
             assert operation["summary"]
             assert operation["description"].endswith(".")
             assert operation["tags"]
+            assert "application/problem+json" in operation["responses"]["default"]["content"]
 
 
 def test_every_body_is_described_and_strict(described):
