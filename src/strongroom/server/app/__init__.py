@@ -7,6 +7,8 @@
     plain      what is asked without a login: the authority's certificate, health
     workers    the threads in which synchronous work is done
     only_one   one server process a data folder
+    address    what the server is called: its certificate's names, its URL
+    memory     what is freed is kept for the next parcel
 
 `async` is here and in the gateway, and nowhere else in the server.
 """

@@ -27,6 +27,7 @@ from strongroom import clock
 from strongroom.server.app import listener
 from strongroom.server.app.address import names_of, told, url_of
 from strongroom.server.app.doors import doors
+from strongroom.server.app.memory import keep_freed_memory
 from strongroom.server.app.only_one import only_server
 from strongroom.server.app.workers import Workers
 from strongroom.server.backup.abort import abort_after_server_start
@@ -64,6 +65,7 @@ def run(data: Path, listen: str) -> None:
         Conflict: another server runs on the folder.
         Unavailable: the port is taken.
     """
+    keep_freed_memory()
     with open_server(DataFolder(data), listener.parse_place(listen)) as server:
         asyncio.run(_serve_until_told(server))
 
