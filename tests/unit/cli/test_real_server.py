@@ -265,7 +265,8 @@ def test_a_damaged_pack_ends_the_check_with_3(loop, first):
     whole = pack.read_bytes()
     pack.chmod(0o600)
     try:
-        pack.write_bytes(whole[:500] + bytes([whole[500] ^ 1]) + whole[501:])
+        middle = len(whole) // 2
+        pack.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
         report = loop.cli("vault", "check", "--read-data", expect=(3,))
         assert [item["pack"] for item in report["damaged"]] == [pack.name]
         assert (
