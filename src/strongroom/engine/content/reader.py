@@ -146,18 +146,34 @@ class SnapshotReader:
         return entries[position] if position < len(entries) and entries[position].name == name else None
 
     def _leaves(self, root: _Read) -> Iterator[_Read]:
-        """Yield the leaves of one folder in order."""
-        levels: list[Iterator[_Read]] = [iter([root])]
+        """Yield the leaves of one folder in order.
+
+        Their first names must grow, by what the nodes above say: else a few nodes that list each other again and again
+        would be a folder without end, even if no leaf held an entry.
+        """
+        if root.node.form == NodeForm.LEAF:
+            yield root
+            return
+        levels = [self._children(root.node)]
+        last: bytes | None = None
         while levels:
-            read = next(levels[-1], None)
+            first, read = next(levels[-1], (b"", None))
             if read is None:
                 levels.pop()
             elif read.node.form == NodeForm.LEAF:
+                if last is not None and first <= last:
+                    raise _bad("the parts of a folder are not in order")
+                last = first
                 yield read
-            elif len(levels) > MAX_DEPTH:
+            elif len(levels) >= MAX_DEPTH:
                 raise _bad("a folder has more levels of nodes than it may have")
             else:
-                levels.append(self._nodes([child for _, child in inner_children(read.node)]))
+                levels.append(self._children(read.node))
+
+    def _children(self, inner: Node) -> Iterator[tuple[bytes, _Read]]:
+        """Yield (first name, node) below an inner node."""
+        children = inner_children(inner)
+        return zip([first for first, _ in children], self._nodes([child for _, child in children]), strict=True)
 
     def _subfolders(self, root: _Read) -> Iterator[tuple[bytes, _Read]]:
         """Yield (name, root node) of the folders in one folder."""

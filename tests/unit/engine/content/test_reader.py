@@ -128,6 +128,17 @@ def test_a_hostile_folder_is_damaged_or_not_found_by_a_path(number):
         SnapshotReader(shelf, root).entry(b"m/x")
 
 
+@pytest.mark.parametrize("levels", [2, 8])
+def test_a_few_nodes_cannot_pose_as_a_folder_without_end(levels):
+    shelf = Shelf()
+    root = shelf.add(encode_leaf([]))
+    for _ in range(levels):
+        root = shelf.add(encode_inner([(b"%04d" % number, root) for number in range(1024)]))
+    for asked in (SnapshotReader(shelf, root).folder(), SnapshotReader(shelf, root).walk()):
+        with pytest.raises(Damaged):
+            list(asked)
+
+
 def test_content_lists_of_the_wrong_kind_are_damaged():
     shelf = Shelf()
     data = shelf.add(b"data")
