@@ -173,11 +173,22 @@ def test_many_missed_files_come_in_pages(page, files):
     expect(page.get_by_role("link", name="More")).to_have_count(0)
 
 
-def test_a_job_is_cancelled(page, files, held_agent):
+def test_a_job_that_waits_is_cancelled_at_once(page, loop, files):
     make_set(page, "cancelled", files)
+    loop.stop_agent()
     page.get_by_role("button", name="Back up now").click()
     page.get_by_role("button", name="Cancel").click()
-    expect(page.locator("#state, button:has-text('Cancelling')")).not_to_have_count(0)
+    expect(page.locator("#state")).to_have_text("cancelled")
+    expect(page.get_by_label("Log")).to_contain_text("cancel requested by admin")
+    loop.start_agent()
+
+
+def test_a_job_that_runs_is_cancelled_by_its_agent(page, files, held_agent):
+    make_set(page, "cancelling", files)
+    page.get_by_role("button", name="Back up now").click()
+    expect(page.locator("#state")).to_have_text("running")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("button", name="Cancelling")).to_be_disabled()
     held_agent()
     assert end_of_job(page) in ("cancelled", "successful")
 

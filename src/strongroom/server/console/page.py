@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Page = Callable[..., HttpResponse]
 
 GET: Final = ("GET", "HEAD")
+_LONGEST_ADDRESS: Final = 8192
 _LARGEST: Final = (1 << 63) - 1
 """The largest number that the catalog can look for."""
 
@@ -100,8 +101,9 @@ def _ask_to_log_in(request: HttpRequest) -> HttpResponse:
 
 
 def _log_in_address(following: str) -> str:
-    """Return the address of the log-in page that leads on to `following`."""
-    return "/login" if following in ("", "/") else f"/login?next={quote(following)}"
+    """Return the address of the log-in page that leads on to `following`, unless that is too long to be led to."""
+    leading = f"/login?next={quote(following)}"
+    return "/login" if following in ("", "/") or len(leading) > _LONGEST_ADDRESS else leading
 
 
 def _wrong_method(request: HttpRequest, allowed: tuple[str, ...]) -> HttpResponse:
