@@ -14,7 +14,7 @@ import errno
 import os
 import stat
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from strongroom.model.entry import EntryType
 
@@ -33,6 +33,9 @@ _NODE_TYPES: Final = {
     EntryType.CHAR_DEVICE: stat.S_IFCHR,
     EntryType.BLOCK_DEVICE: stat.S_IFBLK,
 }
+Identity: TypeAlias = tuple[int, int, int, int]
+"""Device, inode, owner and group."""
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -61,6 +64,11 @@ def look(parent: int, name: bytes) -> os.stat_result | None:
         return os.stat(name, dir_fd=parent, follow_symlinks=False)
     except FileNotFoundError:
         return None
+
+
+def identity_of(seen: os.stat_result) -> Identity:
+    """Return what tells a thing from any other that may get its name, and even its number, and whose it is."""
+    return seen.st_dev, seen.st_ino, seen.st_uid, seen.st_gid
 
 
 def has_default_acl(folder: int) -> bool:

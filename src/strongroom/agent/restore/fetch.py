@@ -2,7 +2,8 @@
 
 Promises: what is handed out has the id that was asked for. A chunk that the server does not have, or has damaged, is
 simply absent from the answer, after everything else was tried: it costs the files that need it, not the job.
-Memory is bounded by the batches in flight.
+Memory is bounded by the batches in flight, and a batch by `MOST_BYTES`: an honest snapshot never needs as much, but one
+that lies about the sizes of its files must not take the agent down. What does not fit is absent too.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from strongroom.engine.format.block import decode_block, verify_block
+from strongroom.engine.format.block import MAX_CHUNK_BYTES, decode_block, verify_block
 from strongroom.errors import Damaged
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from strongroom.model.entry import ChunkId
 
 AHEAD: Final = 3
+MOST_BYTES: Final = 64 << 20
 _FETCHERS: Final = 2
 
 Chunks: TypeAlias = dict["ChunkId", memoryview]
@@ -46,10 +48,9 @@ class Fetcher:
         chunks: Chunks = {}
         self._fetch(list(wanted), chunks)
         lost = [one for one in wanted if one not in chunks]
-        if lost:
-            # The server leaves out what it cannot read. Ask once more, each for itself, before a file is given up.
-            for one in lost:
-                self._fetch([one], chunks)
+        # The server leaves out what it cannot read. Ask once more, each for itself, before a file is given up.
+        for one in lost if _room(chunks) >= MAX_CHUNK_BYTES else ():
+            self._fetch([one], chunks)
         return chunks
 
     def _fetch(self, ids: Sequence[ChunkId], chunks: Chunks) -> None:
@@ -68,6 +69,7 @@ class Fetcher:
     def _take(self, ids: Sequence[ChunkId], chunks: Chunks) -> None:
         """Ask once, and keep what is asked for of what comes."""
         wanted = set(ids)
+        room = _room(chunks)
         for encoded in self._source.blocks(ids):
             self.bytes_received += len(encoded)
             try:
@@ -77,9 +79,15 @@ class Fetcher:
                 continue
             start = 0
             for one, size in zip(block.ids, block.sizes, strict=True):
-                if one in wanted:
+                if one in wanted and size <= room:
                     chunks[one] = plain[start : start + size]
+                    room -= size
                 start += size
+
+
+def _room(chunks: Chunks) -> int:
+    """Return how many bytes may still be added."""
+    return MOST_BYTES - sum(map(len, chunks.values()))
 
 
 def fetched(batches: Iterable[Batch], fetcher: Fetcher) -> Generator[tuple[Batch, Chunks], None, None]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING, Final
+import secrets
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from strongroom import clock
 from strongroom.agent.platform import linux_place as system
@@ -24,13 +25,16 @@ from strongroom.model.entry import EntryType
 from strongroom.model.missed import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from strongroom.agent.platform.linux_place import Identity
     from strongroom.agent.restore.aim import Parts
     from strongroom.agent.restore.fetch import Fetcher
     from strongroom.agent.restore.steps import Batch, Step
     from strongroom.agent.restore.tally import Tally
     from strongroom.model.entry import ChunkId, Entry
+
+Made = TypeVar("Made")
 
 _SHOW_EVERY: Final = 256
 _PIECE_IDS: Final = 4
@@ -51,13 +55,14 @@ class Placer:
         """Place below the opened target."""
         self._folders = Folders(target, self._open)
         self._other_folders = Folders(target, self._open)
-        self._temporary = b".strongroom-restore-%d" % job_id
+        self._job_id = job_id
+        self._temporary = self._new_name()
         self._kept_label = kept_label
         self._tally = tally
         self._fetcher = fetcher
         self._now_ns = clock.now_ns()
         self._writing: Writing | None = None
-        self._groups: dict[HardLinkGroup, tuple[Parts, bytes]] = {}
+        self._groups: dict[HardLinkGroup, tuple[Parts, bytes, Identity]] = {}
         self._flushable = {os.fstat(target).st_dev: os.dup(target)}
 
     def place(self, batches: Iterable[tuple[Batch, Mapping[ChunkId, memoryview]]]) -> None:
@@ -146,15 +151,23 @@ class Placer:
             self._publish(writing.folder, writing.temporary, entry, piece.verdict)
             self._writing = None
             self._tally.bytes_restored += writing.written
-            self._restored(piece.parts, entry, troubles)
+            self._restored(piece.parts, entry, writing.identity, troubles)
 
     def _begin(self, folder: Folder, entry: Entry) -> Writing:
-        """Make a temporary file; one that a crash left behind under that name does not matter."""
+        """Make a temporary file."""
+        return self._made(lambda name: Writing(folder, name, entry))
+
+    def _made(self, make: Callable[[bytes], Made]) -> Made:
+        """Make something under the temporary name, or under a new one when somebody has taken it."""
         try:
-            return Writing(folder, self._temporary, entry)
+            return make(self._temporary)
         except FileExistsError:
-            self._temporary += b"+"
-            return Writing(folder, self._temporary, entry)
+            self._temporary = self._new_name()
+            return make(self._temporary)
+
+    def _new_name(self) -> bytes:
+        """Return a temporary name that nobody can foresee, so that nobody can be in the way on purpose."""
+        return b".strongroom-restore-%d-%s" % (self._job_id, secrets.token_hex(8).encode())
 
     def _publish(self, folder: Folder, temporary: bytes, entry: Entry, verdict: Verdict) -> None:
         """Give a finished thing its final name."""
@@ -165,49 +178,48 @@ class Placer:
             move_aside(folder.handle, entry.name, self._kept_label)
         system.rename_new(folder.handle, temporary, entry.name)
 
-    def _restored(self, parts: Parts, entry: Entry, troubles: list[str]) -> None:
+    def _restored(self, parts: Parts, entry: Entry, identity: Identity, troubles: list[str]) -> None:
         """Count an entry, and list what of it could not be set."""
         self._tally.restored += 1
         if entry.stat.nlink > 1 and (group := group_of(entry)) is not None:
-            self._groups[group] = (parts, entry.name)
+            self._groups[group] = (parts, entry.name, identity)
         if troubles:
             self._tally.list((*parts, entry.name), Reason.METADATA, "; ".join(troubles))
 
     def _special(self, step: Special) -> None:
         """Make a link, FIFO, socket or device node."""
         folder = self._folders.enter(step.parts)
-        system.make_special(folder.handle, self._temporary, step.entry)
+        self._made(lambda name: system.make_special(folder.handle, name, step.entry))
         try:
-            troubles = self._set_held(folder, self._temporary, step.entry, shed=folder.gives_acl)
+            troubles, identity = self._set_held(folder, self._temporary, step.entry, shed=folder.gives_acl)
             self._publish(folder, self._temporary, step.entry, step.verdict)
         except OSError:
             system.remove(folder.handle, self._temporary)
             raise
-        self._restored(step.parts, step.entry, troubles)
+        self._restored(step.parts, step.entry, identity, troubles)
 
-    def _set_held(self, folder: Folder, name: bytes, entry: Entry, *, shed: bool) -> list[str]:
+    def _set_held(self, folder: Folder, name: bytes, entry: Entry, *, shed: bool) -> tuple[list[str], Identity]:
         """Set the metadata of something that is not opened."""
         handle = system.hold(folder.handle, name)
         try:
-            return system.set_metadata(system.held_path(handle), entry, self._now_ns, shed=shed)
+            troubles = system.set_metadata(system.held_path(handle), entry, self._now_ns, shed=shed)
+            return troubles, system.identity_of(os.fstat(handle))
         finally:
             os.close(handle)
 
     def _hard_link(self, step: HardLink) -> None:
         """Link to the name that was restored first; make a file of its own when there is none."""
-        first = self._groups.get(group_of(step.entry) or (0, 0))
+        first = self._groups.get(group_of(step.entry) or (0, 0, 0))
         if first is None:
             self._alone(step)
             return
         folder = self._folders.enter(step.parts)
         beside = self._other_folders.enter(first[0])
         try:
-            if step.verdict is Verdict.NEW:
-                system.make_link(beside.handle, first[1], folder.handle, step.entry.name)
-            else:
-                system.make_link(beside.handle, first[1], folder.handle, self._temporary)
-                self._publish(folder, self._temporary, step.entry, step.verdict)
+            self._link(beside, folder, *first[1:])
+            self._publish(folder, self._temporary, step.entry, step.verdict)
         except OSError as error:
+            system.remove(folder.handle, self._temporary)
             self._alone(step)
             detail = f"not a hard link: {system.reason_of(error)}"
             self._tally.list((*step.parts, step.entry.name), Reason.METADATA, detail)
@@ -216,6 +228,17 @@ class Placer:
         finally:
             # Renaming one name of a file over another of the same file does nothing, and leaves both.
             system.remove(folder.handle, self._temporary)
+
+    def _link(self, beside: Folder, folder: Folder, first: bytes, identity: Identity) -> None:
+        """Make the temporary name one more name of a file that was restored; nothing else gets it.
+
+        Raises:
+            OSError: ESTALE when whoever may write beside it has put something else in its place since.
+        """
+        self._made(lambda name: system.make_link(beside.handle, first, folder.handle, name))
+        linked = system.look(folder.handle, self._temporary)
+        if linked is None or system.identity_of(linked) != identity:
+            raise OSError(errno.ESTALE, "the first name was given to something else")
 
     def _alone(self, step: HardLink) -> None:
         """Restore one name of a hard-link group as a file of its own."""
@@ -232,7 +255,7 @@ class Placer:
     def _refresh(self, step: Refresh) -> None:
         """Set the metadata of a file whose content is right."""
         folder = self._folders.enter(step.parts)
-        troubles = self._set_held(folder, step.entry.name, step.entry, shed=True)
+        troubles, _ = self._set_held(folder, step.entry.name, step.entry, shed=True)
         self._tally.unchanged += 1
         if troubles:
             self._tally.list((*step.parts, step.entry.name), Reason.METADATA, "; ".join(troubles))

@@ -240,7 +240,8 @@ class Planner:
         piece = Piece(parts, entry, verdict, (), last=False)
         try:
             for one, size in content_of(entry, self._fetcher):
-                if self._batch.bytes and self._batch.bytes + size > BATCH_BYTES:
+                batch = self._batch
+                if batch.bytes and (batch.bytes + size > BATCH_BYTES or len(batch.ids) >= _BATCH_IDS):
                     self._batch.steps.append(piece)
                     yield self._take_batch()
                     piece = Piece(parts, entry, verdict, (), first=False, last=False)

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from strongroom.agent.restore.judge import Verdict
     from strongroom.model.entry import ChunkId, Entry
 
-HardLinkGroup: TypeAlias = tuple[int, int]
-"""Device and inode: the names that share them are one file."""
+HardLinkGroup: TypeAlias = tuple[int, int, int]
+"""Device, inode and a hash of the content: the names that share them are one file."""
 
 
 @dataclass(slots=True)
@@ -89,6 +89,12 @@ class Batch:
 
 
 def group_of(entry: Entry) -> HardLinkGroup | None:
-    """Return the entry's hard-link group; None when it has but one name."""
+    """Return the entry's hard-link group; None when it has but one name.
+
+    The content counts too: while a backup runs, a file can go and its inode be given to another one.
+    """
     seen = entry.stat
-    return (seen.device, seen.inode) if seen.nlink > 1 else None
+    if seen.nlink <= 1:
+        return None
+    content = hash((seen.type, seen.size, seen.rdev, entry.target, entry.extents, entry.depth, entry.content))
+    return seen.device, seen.inode, content

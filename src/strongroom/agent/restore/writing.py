@@ -9,6 +9,7 @@ from strongroom.agent.platform import linux_place as system
 from strongroom.errors import Damaged
 
 if TYPE_CHECKING:
+    from strongroom.agent.platform.linux_place import Identity
     from strongroom.agent.restore.folders import Folder
     from strongroom.model.entry import Entry
 
@@ -27,6 +28,7 @@ class Writing:
         self.written = 0
         self._extents = list(reversed(entry.extents)) if entry.extents is not None else None
         self._handle = system.new_file(folder.handle, temporary)
+        self.identity: Identity = (0, 0, 0, 0)  # known once it is finished
 
     def write(self, data: memoryview) -> None:
         """Write the next bytes of the content, where they belong.
@@ -62,6 +64,7 @@ class Writing:
                 raise _misfit()
             os.ftruncate(self._handle, entry.stat.size)
         troubles = system.set_metadata(self._handle, entry, now_ns, shed=self.folder.gives_acl)
+        self.identity = system.identity_of(os.fstat(self._handle))
         handle, self._handle = self._handle, -1
         os.close(handle)
         return troubles

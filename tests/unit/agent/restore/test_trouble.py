@@ -2,6 +2,7 @@
 
 import errno
 import os
+import secrets
 import stat
 import subprocess
 import sys
@@ -13,13 +14,18 @@ import pytest
 
 from strongroom.agent.platform import linux_place
 from strongroom.agent.restore import folders as folders_module
+from strongroom.agent.restore.fetch import MOST_BYTES, Fetcher
 from strongroom.agent.restore.folders import Folders
 from strongroom.agent.restore.place import TargetFull
+from strongroom.engine.content.blocks import make_block
+from strongroom.engine.format.block import MAX_CHUNK_BYTES as CHUNKS_MOST
 from strongroom.engine.format.block import Block, BlockKind, Method, encode_block
+from strongroom.engine.format.ids import chunk_id
 from strongroom.errors import Damaged, Refused
+from strongroom.model.entry import Entry, EntryType, Stat
 from strongroom.protocol.messages import ListedFolder
 from tests.unit.agent.restore.conftest import Stopped
-from tests.unit.agent.restore.taken import CHUNK, TakenSnapshot, look_at
+from tests.unit.agent.restore.taken import CHUNK, KEY, TakenSnapshot, look_at
 
 
 @pytest.fixture
@@ -156,12 +162,80 @@ def test_a_full_disk_ends_the_job(top, tmp_path, restore, monkeypatch):
     assert leftovers(tmp_path / "target") == []
 
 
-def test_a_temporary_name_that_is_taken_does_not_matter(top, tmp_path, restore):
-    (tmp_path / "target").mkdir()
-    (tmp_path / "target" / ".strongroom-restore-7").mkdir()
+def test_a_temporary_name_that_is_taken_does_not_matter(top, tmp_path, restore, monkeypatch):
+    (tmp_path / "target" / ".strongroom-restore-7-first").mkdir(parents=True)
+    names = iter(["first", "second"])
+    monkeypatch.setattr(secrets, "token_hex", lambda _: next(names))
     os.mkfifo(top / "pipe")
     _, heard = restore(TakenSnapshot().take(top), tmp_path / "target")
     assert heard.files == []
+
+
+def test_nobody_can_take_all_temporary_names(tmp_path, restore):
+    theirs, ours = tmp_path / "source" / "a", tmp_path / "source" / "b"
+    theirs.mkdir(parents=True)
+    ours.mkdir()
+    for number in range(300):
+        (theirs / f"{number}").write_bytes(b"%d" % number)
+    (ours / "file").write_bytes(b"ours")
+    in_the_way = tmp_path / "target" / "a"
+    in_the_way.mkdir(parents=True)
+    for length in range(235):
+        (in_the_way / (".strongroom-restore-7" + length * "+")).touch()
+    _, heard = restore(TakenSnapshot().take(tmp_path / "source"), tmp_path / "target")
+    assert heard.files == []
+    assert (tmp_path / "target" / "b" / "file").read_bytes() == b"ours"
+
+
+def linked(name, content, size):
+    stat = Stat(name, EntryType.FILE, 0o644, os.getuid(), os.getgid(), size, 10**18, 0, 5, nlink=2, device=9)
+    return Entry(stat, content=(content,))
+
+
+def folder(name):
+    return Entry(Stat(name, EntryType.FOLDER, 0o755, os.getuid(), os.getgid(), 0, 10**18, 0, 6), subtree=b"f" * 32)
+
+
+def test_an_inode_that_was_given_to_another_file_during_the_backup_joins_nothing(tmp_path, restore):
+    snapshot = TakenSnapshot()
+    files = [(b"a", b"one"), (b"b", b"other")]
+    snapshot.list(b"", [linked(name, snapshot.keep(data), len(data)) for name, data in files])
+    _, heard = restore(snapshot, tmp_path / "target")
+    assert heard.files == []
+    assert (tmp_path / "target" / "a").read_bytes() == b"one"
+    assert (tmp_path / "target" / "b").read_bytes() == b"other"
+
+
+def test_what_took_the_place_of_the_first_name_is_not_linked_to(tmp_path, restore, monkeypatch):
+    snapshot = TakenSnapshot()
+    content = snapshot.keep(b"right")
+    snapshot.list(b"a", [linked(b"x", content, 5)])
+    snapshot.list(b"b", [linked(b"y", content, 5)])
+    snapshot.list(b"", [folder(b"a"), folder(b"b")])
+    target = tmp_path / "target"
+    make_link = linux_place.make_link
+
+    def swap(*where):
+        (target / "a" / "swapped").write_bytes(b"wrong")
+        (target / "a" / "swapped").replace(target / "a" / "x")
+        make_link(*where)
+
+    monkeypatch.setattr(linux_place, "make_link", swap)
+    _, heard = restore(snapshot, target)
+    assert (target / "b" / "y").read_bytes() == b"right"
+    assert heard.reasons() == {os.fsencode(target / "b" / "y"): "metadata"}
+    assert leftovers(target) == []
+
+
+def test_a_snapshot_that_lies_about_sizes_does_not_fill_the_memory():
+    chunks = {chunk_id(KEY, data): data for data in (b"%04d" % number + bytes(CHUNKS_MOST - 4) for number in range(20))}
+
+    class Source:
+        def blocks(self, ids):
+            return (encode_block(make_block(BlockKind.DATA, [(one, chunks[one])])) for one in ids)
+
+    got = Fetcher(Source(), KEY).fetch(list(chunks))
+    assert 0 < sum(map(len, got.values())) <= MOST_BYTES < 20 * CHUNKS_MOST
 
 
 def test_a_group_whose_first_name_fails_is_restored_by_its_second(tmp_path, restore):
