@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pyroaring import BitMap64
 
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from strongroom.engine.vault.core import Core
     from strongroom.engine.vault.ledger import SessionRow, SnapshotRow
     from strongroom.model.entry import ChunkId
+
+
+MOST_PLAIN_BYTES: Final = 256 << 20
+"""Of all blocks of one `put`, far more than any writer sends: a few bytes that expand to hours of work are refused."""
 
 
 @dataclass(frozen=True)
@@ -98,12 +102,13 @@ class Session:
         """Verify and keep encoded blocks; return how many of their bytes were new to the set.
 
         Raises:
-            Mistake: a block is malformed or an id is false (codes `bad_block`, `false_id`); nothing is kept.
+            Mistake: a block is malformed or an id is false (codes `bad_block`, `false_id`), or they hold more than
+                `MOST_PLAIN_BYTES` (code `too_large`); nothing is kept.
             Conflict: the session is over (code `session_ended`).
             Unavailable: the storage failed; the session takes no more.
         """
         with self._working():
-            verified = [self._verified(block) for block in blocks]
+            verified = self._verified(blocks)
             return sum(
                 self._intake.keep(kind, of_kind, self._before)
                 for kind in BlockKind
@@ -181,14 +186,18 @@ class Session:
         self._intake.seal()
         self._core.ledger.set_reach(self.id, encode_bitmap(self._intake.reach.copy()))
 
-    def _verified(self, encoded: Buffer) -> Block:
+    def _verified(self, blocks: Sequence[Buffer]) -> list[Block]:
+        """Return the blocks, each of them opened and every id in it recomputed."""
         try:
-            block = decode_block(encoded)
-            verify_block(block, self._core.keyring.content.key_ids)
+            decoded = [decode_block(block) for block in blocks]
+            if sum(block.plain_size for block in decoded) > MOST_PLAIN_BYTES:
+                raise _too_large()
+            for block in decoded:
+                verify_block(block, self._core.keyring.content.key_ids)
         except Damaged as error:
             # What a host sends wrong is the host's mistake; nothing of ours is damaged.
             raise Mistake(error.text, code=error.code) from error
-        return block
+        return decoded
 
     def _committed(self, root: bytes) -> SnapshotRow:
         row = self._core.ledger.snapshot(self._row.snapshot)
@@ -207,3 +216,7 @@ class Session:
             allowed=self._before | self._intake.reach,
             new_bytes=self.stored_bytes,
         )
+
+
+def _too_large() -> Mistake:
+    return Mistake(f"The blocks hold more than the {MOST_PLAIN_BYTES} plain bytes that they may.", code="too_large")

@@ -53,6 +53,15 @@ def require_refused(place, session, root, code="incomplete_tree", family=Conflic
     assert place.ledger.session(session.id).state is SessionState.OPEN
 
 
+def test_a_few_bytes_that_expand_to_hours_of_work_are_refused(place, attacker):
+    block = block_of(place.keys, bytes(4 << 20))
+    attacker.put([block] * 64)
+    with pytest.raises(Mistake) as refused:
+        attacker.put([block] * 65)
+    assert refused.value.code == "too_large"
+    assert attacker.state is SessionState.OPEN
+
+
 class TestFalseIds:
     def test_a_chunk_under_a_false_id_refuses_the_whole_parcel(self, place, attacker):
         good, false = block_of(place.keys, b"good"), decode_block(block_of(place.keys, b"one", b"two"))
