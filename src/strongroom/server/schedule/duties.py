@@ -1,4 +1,4 @@
-"""The server's duties by the clock: running jobs that went silent, and waiting jobs whose window ended.
+"""The server's duties by the clock: silent jobs, waiting jobs whose window ended, console sessions that ran out.
 
 One thread runs them, under a lease row. A duty that fails is logged and tried again at the next round.
 """
@@ -9,6 +9,7 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from django.contrib.sessions.backends.db import SessionStore
 from django.db import Error
 
 from strongroom import clock
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 PERIOD_S: Final = 2.0
 _LEASE = timedelta(seconds=30)
 _RENEWED_EVERY_S: Final = 10.0
+_CLEARED_EVERY_S: Final = 3600.0
 _NAME: Final = "duties"
 
 _log = logging.getLogger(__name__)
@@ -36,7 +38,7 @@ def run_duties(*, stop: threading.Event, holder: str, period_s: float = PERIOD_S
     Args:
         holder: names this process in the lease.
     """
-    renew_at = 0.0
+    renew_at = clear_at = 0.0
     with catalog_thread():
         while not stop.wait(period_s):
             try:
@@ -45,6 +47,9 @@ def run_duties(*, stop: threading.Event, holder: str, period_s: float = PERIOD_S
                         continue
                     renew_at = clock.monotonic_s() + _RENEWED_EVERY_S
                 round_of_duties(now=clock.now())
+                if clock.monotonic_s() >= clear_at:
+                    SessionStore.clear_expired()
+                    clear_at = clock.monotonic_s() + _CLEARED_EVERY_S
             except (StrongroomError, Error, OSError):
                 _log.exception("A duty failed; it is tried again")
         drop_lease(name=_NAME, holder=holder)
