@@ -4,7 +4,8 @@ Why: a pattern is asked once per file, so all of them together must cost little 
 The language: `*` matches within a name, `**` across folders, `?` one character, `[abc]`, `[a-z]` and `[!a-z]` one of
 a class. A pattern without a slash matches a name at any depth; with one it matches from the root when it begins with
 a slash, else at any depth. What is excluded takes all beneath it along. A slash at the end means nothing.
-Promises: every pattern that `unescape_path` accepts is either understood or a `Mistake` that quotes it.
+Promises: every pattern that `unescape_path` accepts is either understood or a `Mistake` that quotes it. Anybody who may
+make files on the host chooses names; so no name keeps a pattern busy for long, however many wildcards it has.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _CHARACTER: Final = (
-    rb"(?:[\x00-\x2e\x30-\x7f]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}|[\x80-\xff])"
+    rb"(?>[\x00-\x2e\x30-\x7f]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}|[\x80-\xff])"
 )
-_ANY_FOLDERS: Final = rb"(?:.*/)?"
+_ANY_FOLDERS: Final = "**/"
 _WIDEST_RANGE: Final = 512
 _TOKENS: Final = re.compile(
     r"(?P<folders>\*\*/)|(?P<all>\*\*)|(?P<some>\*)|(?P<one>\?)|\[(?P<set>!?\]?[^\]]*)\]", re.DOTALL
@@ -47,7 +48,7 @@ class Exclusions:
             elif pattern.startswith("/"):
                 paths.append(_translate(pattern[1:], text))
             else:
-                paths.append(_ANY_FOLDERS + _translate(pattern, text))
+                paths.append(_translate(_ANY_FOLDERS + pattern, text))
         self._names = _compile(names)
         self._paths = _compile(paths)
 
@@ -73,22 +74,58 @@ def _compile(patterns: list[bytes]) -> re.Pattern[bytes] | None:
     return re.compile(b"|".join(b"(?:%s)" % one for one in patterns), re.DOTALL) if patterns else None
 
 
+class _Stretch:
+    """What stands between two wildcards across folders: its opening wildcard, and its parts, with a `*` between them.
+
+    Where such a part or stretch is found first, it may stay: to find it later would only leave less to the wildcard
+    behind it. So it is kept (`(?>…)`) and not tried at every other place as well, which would take for ever with many
+    wildcards. Only what must reach to the end is tried further.
+    """
+
+    def __init__(self, opening: str) -> None:
+        self._opening = opening
+        self.parts = [b""]
+        self.may_stay = True
+
+    def add(self, expression: bytes) -> None:
+        """Append to the last part."""
+        self.parts[-1] += expression
+
+    def found_first(self) -> bytes:
+        """Return the expression that keeps the first place where this is found."""
+        body = self._first_parts(self.parts)
+        return {"": b"%s", "all": b"(?>.*?%s)", "folders": b"(?>(?:.*?/)??%s)"}[self._opening] % body
+
+    def found_anywhere(self) -> bytes:
+        """Return the expression that tries every place."""
+        *before, last = self.parts
+        body = self._first_parts(before) + b"[^/]*" + last if before else last
+        return {"": b"", "all": b".*", "folders": b"(?:.*/)?"}[self._opening] + body
+
+    def _first_parts(self, parts: list[bytes]) -> bytes:
+        return b"".join([parts[0], *(b"(?>[^/]*?%s)" % part for part in parts[1:])])
+
+
 def _translate(pattern: str, text: str) -> bytes:
     """Return the expression of one pattern."""
-    parts = []
+    stretches = [_Stretch("")]
     position = 0
     for token in _TOKENS.finditer(pattern):
-        parts.append(_literal(pattern[position : token.start()]))
+        stretches[-1].add(_literal(pattern[position : token.start()]))
         position = token.end()
-        kind = token.lastgroup
-        if kind == "folders":
-            parts.append(_ANY_FOLDERS)
-        elif kind == "set":
-            parts.append(_one_of(token["set"], text))
+        kind = token.lastgroup or ""
+        if kind in {"all", "folders"}:
+            # In a**/b the wildcard cannot make up for an "a" that is found too early: "ab" is meant too.
+            stretches[-1].may_stay = kind == "all" or pattern[: token.start()][-1:] in {"", "/"}
+            stretches.append(_Stretch(kind))
+        elif kind == "some":
+            stretches[-1].parts.append(b"")
         else:
-            parts.append({"all": b".*", "some": b"[^/]*", "one": _CHARACTER}[kind or ""])
-    parts.append(_literal(pattern[position:]))
-    return b"".join(parts)
+            stretches[-1].add(_one_of(token["set"], text) if kind == "set" else _CHARACTER)
+    stretches[-1].add(_literal(pattern[position:]))
+    *others, last = stretches
+    found = [one.found_first() if one.may_stay else one.found_anywhere() for one in others]
+    return b"".join([*found, last.found_anywhere()])
 
 
 def _literal(characters: str) -> bytes:
@@ -115,5 +152,5 @@ def _one_of(members: str, text: str) -> bytes:
                 hint="A range goes from a smaller to a larger character, not too far apart.",
             )
         choices.extend(_literal(chr(code)) for code in range(ord(first), ord(last) + 1))
-    any_of = b"(?:%s)" % b"|".join(choices)
+    any_of = b"(?!/)(?>%s)" % b"|".join(choices)
     return b"(?!%s)%s" % (any_of, _CHARACTER) if negated else any_of

@@ -82,6 +82,47 @@ def test_no_pattern_ends_in_anything_but_an_answer_or_a_mistake(pattern, path):
     assert exclusions.kept(folder, [name]) in ([], [name])
 
 
+@given(st.text(alphabet="ab*?/", max_size=12), st.text(alphabet="ab/\u00e4", max_size=12))
+def test_the_language_is_what_a_plain_matcher_says(pattern, path):
+    pattern, path = pattern.strip("/"), "/".join(part for part in path.split("/") if part)
+    if not pattern or not path:
+        return
+    is_meant = matches("**/" + pattern, path) if "/" in pattern else matches(pattern, path.rpartition("/")[2])
+    assert is_kept(path, pattern) is not is_meant
+
+
+def matches(pattern, path):
+    """Say by trying everything whether a pattern takes a path; slow, but plain."""
+    if not pattern:
+        return not path
+    if pattern.startswith("**/"):
+        starts = [0, *(at + 1 for at, character in enumerate(path) if character == "/")]
+        return any(matches(pattern[3:], path[start:]) for start in starts)
+    if pattern.startswith("**"):
+        return any(matches(pattern[2:], path[start:]) for start in range(len(path) + 1))
+    if pattern.startswith("*"):
+        most = len(path.partition("/")[0])
+        return any(matches(pattern[1:], path[start:]) for start in range(most + 1))
+    return (
+        bool(path)
+        and path[0] in (pattern[0], path[0] * (pattern[0] == "?" and path[0] != "/"))
+        and (matches(pattern[1:], path[1:]))
+    )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "folder", "name"),
+    [
+        ("*a*a*a*a*a*a*a*b", "", "a" * 255),
+        ("**a**a**a**a**a**b", "", "a" * 255),
+        ("/**/*a*a*/**/*a*a*/**/b", "/".join(["a" * 200] * 20), "a"),
+        ("**/node_modules/**/.cache/**/*.log", "/".join(["node_modules/.cache"] * 200), "x"),
+    ],
+)
+def test_a_name_made_for_it_keeps_no_pattern_busy(pattern, folder, name):
+    assert Exclusions([pattern]).kept(folder.encode(), [name.encode()]) == [name.encode()]
+
+
 def is_kept(path, pattern):
     folder, _, name = path.encode().rpartition(b"/")
     return Exclusions([pattern]).kept(folder, [name]) == [name]
