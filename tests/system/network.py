@@ -11,7 +11,8 @@ PIECE = 64 << 10
 class Network:
     """Passes connections on to the port that it leads to.
 
-    `rate` is how many bytes of the hosts pass in a second, over all connections; None is no limit.
+    `rate` is how many bytes of the hosts pass in a second, over all connections, and `rate_down` how many of the
+    server; None is no limit. `passed` counts the bytes of the hosts.
     While `is_down` new connections are refused; those that are open stay until they are cut.
     While `is_frozen` nothing passes, and nobody is told.
     """
@@ -21,11 +22,12 @@ class Network:
         self.port = self._listener.getsockname()[1]
         self.leads_to = 0
         self.rate = None
+        self.rate_down = None
         self.is_down = False
         self.is_frozen = False
         self.passed = 0
         self._lock = threading.Lock()
-        self._free_at = 0.0
+        self._free_at = {True: 0.0, False: 0.0}
         self._open = set()
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -40,7 +42,8 @@ class Network:
 
     def heal(self):
         """Be a good network again."""
-        self.rate, self.is_down, self.is_frozen = None, False, False
+        self.rate = self.rate_down = None
+        self.is_down = self.is_frozen = False
 
     def close(self):
         """Take no more connections, and end those there are."""
@@ -71,22 +74,22 @@ class Network:
             while data := source.recv(PIECE):
                 while self.is_frozen:
                     time.sleep(0.02)
-                if is_upward:
-                    self._take_turn(len(data))
+                self._take_turn(len(data), is_upward)
                 sink.sendall(data)
         for end in (source, sink):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
-    def _take_turn(self, size):
+    def _take_turn(self, size, is_upward):
         """Wait until so many bytes may pass."""
         with self._lock:
-            self.passed += size
-            if self.rate is None:
+            self.passed += size * is_upward
+            rate = self.rate if is_upward else self.rate_down
+            if rate is None:
                 return
             now = time.monotonic()
-            begin = max(now, self._free_at)
-            self._free_at = begin + size / self.rate
+            begin = max(now, self._free_at[is_upward])
+            self._free_at[is_upward] = begin + size / rate
         time.sleep(begin - now)
 
 

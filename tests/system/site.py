@@ -72,6 +72,11 @@ class Site(Loopback):
         except Unavailable:
             return None
 
+    def until(self, is_so):
+        """Wait for something; the test's own time limit ends a wait in vain."""
+        while not is_so():
+            time.sleep(POLL_S)
+
     def said(self):
         """Give all that the processes have said so far."""
         return "".join(log.read_text("utf-8", "replace") for log in sorted(self.folder.glob("*.log")))

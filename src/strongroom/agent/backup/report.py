@@ -35,11 +35,13 @@ def report(
     """Close the job: the log of missed files, the report, and the commit of the snapshot.
 
     Raises:
+        Cancelled: the job was told to stop; nothing is committed.
         Conflict: the server does not accept the snapshot.
     """
     events.step(Step.MISSED_FILES)
     missed.write_log()
     events.step(Step.REPORT)
+    events.check()
     summary = JobReport(
         state=JobState.SUCCESSFUL_WITH_ERRORS if missed.count else JobState.SUCCESSFUL,
         reason=ReasonCode.COMPLETED_WITH_MISSED if missed.count else ReasonCode.COMPLETED,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -82,7 +82,14 @@ class Link:
         """Send a message and yield the frames of the stream that answers it."""
         return read_frames(self.post(endpoint, _encode(message), silence_s=_SILENCE_S))
 
-    def post(self, endpoint: Endpoint, body: bytes | Sequence[bytes], *, silence_s: float) -> BaseHTTPResponse:
+    def post(
+        self,
+        endpoint: Endpoint,
+        body: bytes | Sequence[bytes],
+        *,
+        silence_s: float,
+        check: Callable[[], None] | None = None,
+    ) -> BaseHTTPResponse:
         """Send a body with an access token; a token that the server does not accept is renewed once.
 
         Raises:
@@ -90,10 +97,10 @@ class Link:
         """
         token = self._access_token()
         try:
-            return self._transport.post(endpoint, body, access_token=token, silence_s=silence_s)
+            return self._transport.post(endpoint, body, access_token=token, silence_s=silence_s, check=check)
         except Unauthenticated:
             token = self._access_token(instead_of=token)
-            return self._transport.post(endpoint, body, access_token=token, silence_s=silence_s)
+            return self._transport.post(endpoint, body, access_token=token, silence_s=silence_s, check=check)
 
     def close(self) -> None:
         """Close all connections; nothing is sent any more."""

@@ -47,10 +47,11 @@ class Patience:
         """Attempt until it works, or until trying again does not help or takes too long.
 
         Raises:
-            StrongroomError: what the last attempt raised.
+            StrongroomError: what the last attempt raised; or the job was cancelled.
         """
         trying = self.trying()
         while True:
+            self.check()
             try:
                 answer = attempt()
             except StrongroomError as error:
@@ -58,6 +59,10 @@ class Patience:
             else:
                 trying.succeeded()
                 return answer
+
+    def check(self) -> None:
+        """Raise what the pause raises when the job was cancelled meanwhile; takes no time."""
+        self._pause(0)
 
     def trying(self) -> Trying:
         """Begin with something that may have to be tried several times."""

@@ -32,7 +32,7 @@ from strongroom.protocol.messages import Message, Problem
 from strongroom.protocol.version import HEADER, VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from urllib3 import BaseHTTPResponse
 
@@ -87,13 +87,20 @@ class Transport:
         self._is_closed = False
 
     def post(
-        self, endpoint: Endpoint, body: bytes | Sequence[bytes], *, access_token: str = "", silence_s: float
+        self,
+        endpoint: Endpoint,
+        body: bytes | Sequence[bytes],
+        *,
+        access_token: str = "",
+        silence_s: float,
+        check: Callable[[], None] | None = None,
     ) -> BaseHTTPResponse:
         """Send a request; return the answer with its body still to be read.
 
         Args:
             body: the bytes, or pieces of them that are sent one after the other without being joined.
             silence_s: how long the server may say nothing.
+            check: called before each piece; what it raises breaks the request off, for a large one may take minutes.
 
         Raises:
             Unavailable: the server cannot be reached, or says that it cannot do it now.
@@ -109,7 +116,7 @@ class Transport:
             response = self._pool.request(
                 "POST",
                 self._url + endpoint,
-                body=body,
+                body=body if check is None else _checked(body, check),
                 headers=headers,
                 timeout=urllib3.Timeout(connect=_CONNECT_S, read=silence_s),
                 preload_content=False,
@@ -174,6 +181,13 @@ def read_frames(response: BaseHTTPResponse) -> Iterator[bytes]:
             response.release_conn()
         else:
             response.close()
+
+
+def _checked(pieces: bytes | Sequence[bytes], check: Callable[[], None]) -> Iterator[bytes]:
+    """Yield pieces as long as the check lets them pass."""
+    for piece in [pieces] if isinstance(pieces, bytes) else pieces:
+        check()
+        yield piece
 
 
 def _read(response: BaseHTTPResponse, limit: int) -> bytes:

@@ -85,7 +85,8 @@ class WireSink:
         parcel = frame_pieces([self._session.session.encode(), *blocks])
 
         def send() -> PutReply:
-            return read_reply(self._link.post(Endpoint.PUT, parcel, silence_s=_PUT_SILENCE_S), PutReply)
+            answer = self._link.post(Endpoint.PUT, parcel, silence_s=_PUT_SILENCE_S, check=self._patience.check)
+            return read_reply(answer, PutReply)
 
         return self._patience.insist(send).stored_bytes
 

@@ -197,13 +197,37 @@ def test_a_cancelled_job_does_not_go_on_trying(server, sink):
     class Stopped(Exception):
         pass
 
-    def pause(_):
-        raise Stopped
+    def pause(seconds):
+        if seconds:
+            raise Stopped
 
     server.trouble[Endpoint.CHECKPOINT] += [DROP] * 9
     sink._patience = Patience(300, pause)
     with pytest.raises(Stopped):
         sink.checkpoint()
+    assert server.asked.count(Endpoint.CHECKPOINT) == 1
+
+
+def test_a_cancelled_job_breaks_off_what_it_is_sending(server, sink):
+    class Stopped(Exception):
+        pass
+
+    left = iter(range(4))
+
+    def pause(_):
+        if next(left, None) is None:
+            raise Stopped
+
+    taken = []
+    server.answers[Endpoint.PUT] = lambda body: taken.append(len(body)) or PutReply(1)
+    sink._patience = Patience(300, pause)
+    with pytest.raises(Stopped):
+        sink.put([bytes(1 << 20)] * 8)
+    with pytest.raises(Stopped):
+        sink.put([b"not even begun"])
+    sink._patience = Patience(300, lambda _: None)
+    assert sink.put([b"another job goes on"]) == 1
+    assert [size for size in taken if size > 1 << 20] == []
 
 
 def test_the_waits_grow_to_half_a_minute_and_no_further():
