@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from strongroom.agent.backup.roots import NothingToBackUp
+from strongroom.engine.format.entries import MAX_PATH_BYTES
 from strongroom.errors import Mistake, Unavailable
 from tests.workflow.one_host import OneHost
 
@@ -195,3 +196,24 @@ def unprivileged():
             yield top
         finally:
             os.seteuid(0)
+
+
+def test_a_tree_deeper_than_any_may_be_is_listed_and_hurts_nothing_else(host, data):
+    name = "d" * 200
+    folders = [os.open(data, os.O_RDONLY)]
+    for _ in range(120):
+        os.mkdir(name, dir_fd=folders[-1])
+        folders.append(os.open(name, os.O_RDONLY, dir_fd=folders[-1]))
+    try:
+        outcome = host.back_up(data)
+        (too_deep,) = outcome.reasons
+        assert outcome.reasons[too_deep] == "unsupported"
+        assert len(too_deep) > MAX_PATH_BYTES
+        assert outcome.has(data / "a" / "one")
+        assert sum(1 for _ in outcome.reader.walk()) == outcome.heard.forecast.folders_scanned
+        assert host.back_up(data).reasons == outcome.reasons
+    finally:
+        for folder in reversed(folders[:-1]):
+            os.close(folders.pop())
+            os.rmdir(name, dir_fd=folder)
+        os.close(folders.pop())

@@ -1,8 +1,9 @@
 """Step SCAN: walk the folders of a set and write down what is there.
 
 Promises: looks at every file, opens none. What cannot be looked at is a missed file and never ends the scan.
-A folder that cannot be read stays in the listing, empty; a folder that vanished does not. Memory grows with the depth
-of the tree only. Names that are not UTF-8 are missed unless the set says otherwise (W11).
+A folder that cannot be read, or lies too deep, stays in the listing, empty; a folder that vanished does not. Memory
+grows with the depth of the tree only, and that has a limit. Names that are not UTF-8 are missed unless the set says
+otherwise (W11).
 Does not: compare or choose; that is the estimate's and the fileset's.
 """
 
@@ -17,6 +18,7 @@ from strongroom.agent.backup.exclusions import Exclusions
 from strongroom.agent.backup.listing import Counts, Listing, ListingWriter
 from strongroom.agent.backup.missed import reason_of
 from strongroom.agent.backup.roots import Root, find_roots
+from strongroom.engine.format.entries import MAX_PATH_BYTES
 from strongroom.engine.format.tree import ends_part
 from strongroom.model.entry import EntryType
 from strongroom.model.missed import Reason
@@ -117,6 +119,9 @@ class _Walk:
         self._events.check()
         visit = _Visit(path, self.out.mark(), root, whole)
         self.counts.folders += 1
+        if len(path) > MAX_PATH_BYTES:
+            self._missed.add(path, Reason.UNSUPPORTED, "it lies too deep to look into")
+            return visit
         try:
             folder = self._source.open_folder(path)
             if above is not None and root is None and self._stays_out(folder, above):

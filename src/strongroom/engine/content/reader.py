@@ -12,7 +12,7 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from strongroom.engine.format.entries import MAX_DEPTH
+from strongroom.engine.format.entries import MAX_DEPTH, MAX_NAME_BYTES, MAX_PATH_BYTES
 from strongroom.engine.format.tree import (
     Node,
     NodeForm,
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 READ_AHEAD: Final = 32
 """Nodes, or chunks of content, that are asked of the source at once."""
+_DEEPEST_BYTES: Final = MAX_PATH_BYTES + MAX_NAME_BYTES + 2
+"""A folder that a backup did not look into any more stands, empty, in one that it did."""
 
 
 class ChunkSource(Protocol):
@@ -91,19 +93,24 @@ class SnapshotReader:
         names = _names(path)
         start = self._node(self._folder_root(path, names))
         stack = [(start, self._subfolders(start))]
+        path_bytes = len(path)
         while stack:
             root, subfolders = stack[-1]
             below = next(subfolders, None)
             if below is not None:
                 name, root = below
                 names.append(name)
+                path_bytes += 1 + len(name)
+                if path_bytes > _DEEPEST_BYTES:
+                    raise _bad("a folder lies deeper than any may")
                 stack.append((root, self._subfolders(root)))
                 continue
             here = b"/".join(names)
             for leaf in self._leaves(root):
                 yield here, leaf.data
             stack.pop()
-            del names[-1:]
+            if names:
+                path_bytes -= 1 + len(names.pop())
 
     def content_ids(self, entry: Entry) -> Iterator[ChunkId]:
         """Yield the ids of a file's data chunks in order.

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MAX_ENTRIES: Final = 1024
 """In one leaf."""
 MAX_NAME_BYTES: Final = 1024
+MAX_PATH_BYTES: Final = 16_384
+"""Of the path from the root of a folder that is looked into. Each such path is kept while what is below it is looked
+at: without a limit, whoever may make folders could make a tree so deep that no memory holds it."""
 MAX_ENTRY_IDS: Final = 256
 """A file with more ids than this keeps them in list nodes."""
 MAX_DEPTH: Final = 8

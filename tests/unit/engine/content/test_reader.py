@@ -67,6 +67,15 @@ def test_folders_deeper_than_any_stack_are_walked():
     assert order == [b"/".join([b"d"] * depth) for depth in range(5000, -1, -1)]
 
 
+def test_folders_deeper_than_any_may_be_are_damaged():
+    shelf = Shelf()
+    root = shelf.add(encode_leaf([]))
+    for _ in range(20):
+        root = shelf.add(encode_leaf([plain_folder(b"d" * 1000, root)]))
+    with pytest.raises(Damaged):
+        list(SnapshotReader(shelf, root).walk())
+
+
 def test_a_walk_can_begin_below():
     shelf = Shelf()
     inner = shelf.add(encode_leaf([plain_folder(b"c", shelf.add(encode_leaf([])))]))
