@@ -40,6 +40,11 @@ class Network:
                 end.shutdown(socket.SHUT_RDWR)
         return len(doomed)
 
+    def connections(self):
+        """Tell how many ends of connections are open."""
+        with self._lock:
+            return len(self._open)
+
     def heal(self):
         """Be a good network again."""
         self.rate = self.rate_down = None
@@ -76,6 +81,8 @@ class Network:
                     time.sleep(0.02)
                 self._take_turn(len(data), is_upward)
                 sink.sendall(data)
+        with self._lock:
+            self._open -= {source, sink}
         for end in (source, sink):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)

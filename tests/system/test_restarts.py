@@ -10,10 +10,10 @@ from tests.system.site import write_noise
 
 pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(300)]
 MIB = 1 << 20
-SIZE = 60 * MIB
-SLOW = 24 * MIB
+SIZE = 48 * MIB
+SLOW = 48 * MIB
 ALMOST_NOTHING = MIB
-ENOUGH = 40 * MIB
+ENOUGH = 36 * MIB
 """What was sent before the processes are killed: more than a data pack, so that something is stored for good."""
 
 
@@ -68,7 +68,7 @@ def assert_next_backup_works(site, name, source):
     job = site.back_up(name)
     assert (job["state"], job["kind"], job["missed_count"]) == ("successful", "full", 0)
     assert job["transfer"]["bytes_read"] > SIZE
-    assert job["transfer"]["bytes_sent"] < SIZE - 24 * MIB
+    assert job["transfer"]["bytes_sent"] < SIZE - 20 * MIB
     target = site.folder / "restored" / name
     site.restore(job["snapshot_id"], str(source), "--to", str(target))
     assert compare(source, target / "source") == []

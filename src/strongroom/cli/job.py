@@ -101,4 +101,4 @@ def missed(job: JobId, *, as_json: AsJson = False) -> None:
         print_json(list(files))
         return
     for file in files:
-        say(f"{file['path']}\t{file['text']}" + (f" ({file['detail']})" if file.get("detail") else ""))
+        say(file["path"], file["text"] + (f" ({file['detail']})" if file.get("detail") else ""))

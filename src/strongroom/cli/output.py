@@ -83,9 +83,9 @@ def readable(value: object) -> str:
     return moment(str(value)) if _TIME.match(str(value)) else str(value)
 
 
-def say(text: str) -> None:
-    """Print one line for a person."""
-    sys.stdout.write(harmless(text) + "\n")
+def say(*fields: str) -> None:
+    """Print one line for a person; several fields are parted by tabs."""
+    sys.stdout.write("\t".join(map(harmless, fields)) + "\n")
 
 
 def remark(text: str) -> None:
