@@ -159,7 +159,8 @@ class PackSeal:
         try:
             return self._cipher.decrypt(nonce(number), sealed, self._bound_to(number))
         except (InvalidTag, ValueError) as error:
-            raise Damaged(f"Block {number} of a pack is not what was sealed.", code="bad_seal") from error
+            part = "trailer" if number == TRAILER_NUMBER else f"block {number}"
+            raise Damaged(f"The {part} of a pack is not what was sealed.", code="bad_seal") from error
 
     def _bound_to(self, number: int) -> bytes:
         return associated_data(self.header.vault_id, self.header.uuid, number, self.header.kind)

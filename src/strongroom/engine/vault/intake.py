@@ -107,7 +107,11 @@ class Intake:
             Conflict: something that was put is lost (code `session_broken`); only a new session can go on.
         """
         if self._failure is not None:
-            raise Conflict(f"The session is broken: {self._failure}", code="session_broken") from self._failure
+            raise Conflict(
+                f"What was sent could not be stored: {self._failure}",
+                code="session_broken",
+                hint=getattr(self._failure, "hint", ""),
+            ) from self._failure
 
     def _open_pack(self, kind: BlockKind) -> OpenPack:
         self.require_whole()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
@@ -28,7 +29,7 @@ from strongroom.engine.vault.packs import pack_path
 from strongroom.errors import Damaged, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterator
 
     from strongroom.engine.vault.keyring import Keyring
     from strongroom.engine.vault.storage.base import Storage
@@ -65,7 +66,8 @@ class PackFiles:
         """
         file = self._files.find(name)
         if file is None:
-            file = self.read_file(name)
+            with _named(name):
+                file = self.read_file(name)
             self._files.keep(name, file, (ID_BYTES + 12) * len(file.table.sizes) + 64 * len(file.table.sealed_sizes))
         return file
 
@@ -102,7 +104,8 @@ class PackFiles:
             sealed = self._storage.read(file.path, table.block_offsets[number], table.sealed_sizes[number])
         except NotFound as error:
             raise Damaged(f"The pack {name.hex()} is missing.", code="pack_missing") from error
-        method, payload = file.seal.open_block(number, sealed)
+        with _named(name):
+            method, payload = file.seal.open_block(number, sealed)
         low, high = bisect_left(table.blocks, number), bisect_right(table.blocks, number)
         ids = tuple(unpack_ids(bytes(table.ids[ID_BYTES * low : ID_BYTES * high])))
         return Block(file.seal.header.kind, method, ids, tuple(table.sizes[low:high]), payload)
@@ -125,6 +128,19 @@ class PackFiles:
         """Drop everything at hand, so that the next reads see the storage."""
         self._files.clear()
         self._plains.clear()
+
+
+@contextmanager
+def _named(name: bytes) -> Iterator[None]:
+    """Say in an error which pack is damaged, and what to do about it."""
+    try:
+        yield
+    except Damaged as error:
+        raise Damaged(
+            error.text if name.hex() in error.text else f"The pack {name.hex()} is damaged. {error.text}",
+            code=error.code,
+            hint="`strongroom vault check --read-data` names all that is damaged; the next backup sends it again.",
+        ) from error
 
 
 class _Recent(Generic[_Value]):

@@ -103,7 +103,7 @@ def answer_failure(request: HttpRequest, error: Exception) -> HttpResponse:
     if not isinstance(error, StrongroomError):
         return render_problem(_translated(request, error))
     if error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        _log.error("%s: %s", error.code, error.text, exc_info=error)
+        _log.error("%s %s: %s (%s)", request.method, request.path, error.text, error.code)
     return render_problem(error)
 
 

@@ -38,7 +38,7 @@ def seal(response: HttpResponse) -> HttpResponse:
 def show_error(request: HttpRequest, error: StrongroomError, *, status: int = 0) -> HttpResponse:
     """Return an error as a page; `status` is the error family's own when it is 0."""
     if error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        _log.error("%s: %s", error.code, error.text, exc_info=error)
+        _log.error("%s %s: %s (%s)", request.method, request.path, error.text, error.code)
     return seal(render(request, "error.html", shown_error(error), status=status or error.http_status))
 
 

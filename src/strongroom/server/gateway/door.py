@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from django.db import OperationalError
 
 from strongroom import clock
-from strongroom.errors import Mistake, NotFound, StrongroomError, Unauthenticated, Unavailable
+from strongroom.errors import Damaged, Mistake, NotFound, StrongroomError, Unauthenticated, Unavailable
 from strongroom.protocol import version
 from strongroom.protocol.endpoints import PREFIX, Endpoint
 from strongroom.protocol.frames import MAX_PARCEL_BYTES
@@ -68,7 +68,8 @@ class Gateway:
             _log.warning("%s from %s: the catalog cannot be used: %s", exchange.path, exchange.address, error)
             await _refuse(exchange, Unavailable("The catalog cannot be used now.", code="catalog_unavailable"))
         except StrongroomError as error:
-            _log.info("%s from %s: %s (%s)", exchange.path, exchange.address, error.text, error.code)
+            level = logging.ERROR if isinstance(error, Damaged) else logging.INFO
+            _log.log(level, "%s from %s: %s (%s)", exchange.path, exchange.address, error.text, error.code)
             await _refuse(exchange, error)
         except Exception:  # noqa: BLE001 - whatever it is, the peer must not take the server down with it
             _log.exception("%s from %s failed", exchange.path, exchange.address)
