@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
     Chunk = tuple[ChunkId, bytes]
 
-BATCH_BYTES: Final = 6 << 20
+BATCH_BYTES: Final = 4 << 20
 """Chunks are given in batches of this size; `missing` is asked once a batch."""
 BATCH_CHUNKS: Final = 16_384
 PARCEL_BYTES: Final = 4 << 20
 """Missing chunks are collected, over several batches if need be, to at least so much before they are sent."""
-WAITING_BYTES: Final = 12 << 20
+WAITING_BYTES: Final = 8 << 20
 
 
 class Counts(msgspec.Struct, frozen=True):

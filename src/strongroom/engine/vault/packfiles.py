@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from strongroom.engine.vault.keyring import Keyring
     from strongroom.engine.vault.storage.base import Storage
 
-TABLE_CACHE_BYTES: Final = 48 << 20
-BLOCK_CACHE_BYTES: Final = 64 << 20
+TABLE_CACHE_BYTES: Final = 24 << 20
+BLOCK_CACHE_BYTES: Final = 32 << 20
 _Value = TypeVar("_Value")
 
 
