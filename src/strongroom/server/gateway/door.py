@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 DECODED_FACTOR: Final = 8
 """A decoded message takes several times its size; room is taken for that."""
+OWN_TROUBLE: Final = frozenset({"storage_full", "storage_failed"})
+"""What is no fault of the peer's and needs somebody to look after the server."""
 _log = logging.getLogger(__name__)
 
 
@@ -68,7 +70,7 @@ class Gateway:
             _log.warning("%s from %s: the catalog cannot be used: %s", exchange.path, exchange.address, error)
             await _refuse(exchange, Unavailable("The catalog cannot be used now.", code="catalog_unavailable"))
         except StrongroomError as error:
-            level = logging.ERROR if isinstance(error, Damaged) else logging.INFO
+            level = logging.ERROR if isinstance(error, Damaged) or error.code in OWN_TROUBLE else logging.INFO
             _log.log(level, "%s from %s: %s (%s)", exchange.path, exchange.address, error.text, error.code)
             await _refuse(exchange, error)
         except Exception:  # noqa: BLE001 - whatever it is, the peer must not take the server down with it

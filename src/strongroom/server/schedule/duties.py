@@ -6,6 +6,7 @@ One thread runs them, under a lease row. A duty that fails is logged and tried a
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -39,6 +40,7 @@ def run_duties(*, stop: threading.Event, holder: str, period_s: float = PERIOD_S
         holder: names this process in the lease.
     """
     renew_at = clear_at = 0.0
+    trouble = ""
     with catalog_thread():
         while not stop.wait(period_s):
             try:
@@ -50,9 +52,18 @@ def run_duties(*, stop: threading.Event, holder: str, period_s: float = PERIOD_S
                 if clock.monotonic_s() >= clear_at:
                     SessionStore.clear_expired()
                     clear_at = clock.monotonic_s() + _CLEARED_EVERY_S
-            except (StrongroomError, Error, OSError):
-                _log.exception("A duty failed; it is tried again")
-        drop_lease(name=_NAME, holder=holder)
+                trouble = ""
+            except (StrongroomError, Error, OSError) as error:
+                trouble = _note(error, trouble)
+        with suppress(Error):  # it runs out by itself
+            drop_lease(name=_NAME, holder=holder)
+
+
+def _note(error: Exception, before: str) -> str:
+    """Log a failure once, however often it comes again: a full disk is not to be filled with its own complaints."""
+    if str(error) != before:
+        _log.error("A duty failed, and is tried again until it works: %s", error)
+    return str(error)
 
 
 def round_of_duties(*, now: datetime) -> None:
