@@ -8,8 +8,8 @@ from tests.house.source import PACKAGE, classes, modules, place, tracked_files, 
 DRAWERS = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "manager", "managers", "legacy"}
 EMPTY_CLASS = re.compile(r"(Service|Manager|Handler|Helper|Util|Utils)$")
 EMPTY_VERB = re.compile(r"(get|do|handle|process)_")
-# Folders that exist on one machine only; put together here, so that this file does not hold what it forbids.
-MACHINE = re.compile("|".join((r"/work/" + r"(main|shared)\b", r"/home/" + r"runner\b", r"/root/" + r"\.")))
+# The checkout's own place, and a user's hidden folders; put together here, so that this file does not hold what it forbids.
+MACHINE = re.compile("|".join((re.escape(f"{PACKAGE.parents[1]}/"), r"/home/" + r"[a-z]+/\.", r"/root/" + r"\.")))
 
 
 def test_no_module_is_a_drawer_for_leftovers():
