@@ -8,7 +8,7 @@ from tests.house.source import PACKAGE, classes, modules, place, tracked_files, 
 DRAWERS = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "manager", "managers", "legacy"}
 EMPTY_CLASS = re.compile(r"(Service|Manager|Handler|Helper|Util|Utils)$")
 EMPTY_VERB = re.compile(r"(get|do|handle|process)_")
-# The checkout's own place, and a user's hidden folders; put together here, so that this file does not hold what it forbids.
+# The checkout's own place, and hidden folders of users; put together here, for this file may not hold them either.
 MACHINE = re.compile("|".join((re.escape(f"{PACKAGE.parents[1]}/"), r"/home/" + r"[a-z]+/\.", r"/root/" + r"\.")))
 
 

@@ -62,7 +62,7 @@ class SessionAuth(APIKeyCookie):
             )
         return Actor(user.get_username(), address_of(request))
 
-    def authenticate(self, request: HttpRequest, key: str | None) -> Any:  # noqa: ANN401 - the framework's port
+    def authenticate(self, request: HttpRequest, key: str | None) -> Any:  # noqa: ANN401, ARG002 - the framework's port
         """Answer as the whole does; the framework's port asks for this name, with a key that we do not need."""
         return self(request)
 
