@@ -37,7 +37,7 @@ def test_damage_is_told_and_logged(server, caplog):
     with caplog.at_level(logging.ERROR):
         answer = show_error(RequestFactory().get("/"), Damaged("The pack 12 is damaged.", code="bad_pack"))
     assert (answer.status_code, "The pack 12 is damaged." in text_of(answer)) == (500, True)
-    assert "bad_pack: The pack 12 is damaged." in caplog.text
+    assert "The pack 12 is damaged. (bad_pack)" in caplog.text
 
 
 def test_a_server_called_by_a_name_it_does_not_know_says_so(server):
