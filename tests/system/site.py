@@ -27,6 +27,18 @@ class Site(Loopback):
             self._client = Client(Access(self.url, token.read_text().strip(), authority.read_text()))
         return self._client
 
+    def wait_connected(self, name="host", *, connected=True):
+        """Wait until the server sees the host as connected, or as gone; looked at without a process for each look."""
+
+        def seen():
+            try:
+                hosts = self.api.fetch_all("hosts")
+            except Unavailable:
+                return False
+            return any((host["name"], host["connected"]) == (name, connected) for host in hosts)
+
+        self._wait_until(seen, f"agent-{name}" if connected else "server", "connect" if connected else "notice")
+
     def protect(self, name, *paths, host="host", options=()):
         """Make a backup set; return it."""
         includes = [word for path in paths for word in ("--include", str(path))]

@@ -63,7 +63,7 @@ def test_a_full_disk_fails_the_backup_in_plain_words_and_costs_nothing_else(tmp_
         vault = site.data / "vault"
         vault.rename(site.data / "kept")
         vault.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m,mode=700", "tmpfs", str(vault)], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m,mode=700", "tmpfs", str(vault)], check=True)
         try:
             subprocess.run(["cp", "-a", f"{site.data / 'kept'}/.", str(vault)], check=True)
             site.start_server()
@@ -82,7 +82,7 @@ def fill_and_recover(site, vault):
     write_noise(tree / "small", MIB, seed=1)
     site.protect("tree", tree)
     first = site.back_up("tree")
-    write_noise(tree / "large", 100 * MIB, seed=2)
+    write_noise(tree / "large", 64 * MIB, seed=2)
     server = site.pids()["server"]
     failed = site.back_up("tree", expect=3)
     assert failed["state"] == "failed"
@@ -90,7 +90,7 @@ def fill_and_recover(site, vault):
     assert "Free space where the vault lies." in failed["reason"]["text"]
     assert site.pids()["server"] == server
     assert site.cli("vault", "check", "--read-data")["ok"]
-    subprocess.run(["mount", "-o", "remount,size=300m", str(vault)], check=True)
+    subprocess.run(["mount", "-o", "remount,size=200m", str(vault)], check=True)
     job = site.back_up("tree")
     assert (job["state"], job["kind"]) == ("successful", "incremental")
     assert site.cli("vault", "check", "--read-data")["ok"]
