@@ -10,7 +10,7 @@ HEADER_BYTES, FOOTER_BYTES = 64, 32
 def packs_of(site, kind=None):
     """Give the files of all packs, or of those of one kind; by their names, so in no order that means anything."""
     packs = sorted((site.data / "vault" / "packs").glob("*/*"))
-    return [pack for pack in packs if kind in {None, pack.read_bytes()[9]}]
+    return [pack for pack in packs if kind is None or pack.read_bytes()[9] == kind]
 
 
 def places_in(pack):

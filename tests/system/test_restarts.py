@@ -8,15 +8,14 @@ import os
 import pytest
 
 from tests.compare_trees import Comparison, compare, compare_trees
+from tests.system.packs import packs_of
 from tests.system.site import write_noise
 
 pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(300)]
 MIB = 1 << 20
-SIZE = 48 * MIB
-SLOW = 48 * MIB
+SIZE = 60 * MIB
+SLOW = 32 * MIB
 ALMOST_NOTHING = MIB
-ENOUGH = 36 * MIB
-"""What was sent before the processes are killed: more than a data pack, so that something is stored for good."""
 ANOTHER_BOOT = 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"'
 
 
@@ -56,11 +55,11 @@ renew.count = 0
 
 
 def in_transmission(site, name):
-    """Begin a backup over a slow network; return the job when a good part of it was sent. The rest would take long."""
+    """Begin a backup over a slow network; return the job when a pack of it is stored. The rest would take long."""
     site.network.rate = SLOW
-    before = site.network.passed
+    before = set(packs_of(site))
     job = site.begin(name)
-    site.when(job, lambda _: site.network.passed - before > ENOUGH)
+    site.when(job, lambda _: set(packs_of(site)) - before)
     site.network.rate = ALMOST_NOTHING
     return site.when(job, lambda seen: seen["step"] == "transmit")
 
