@@ -5,42 +5,59 @@ from __future__ import annotations
 import io
 import logging
 import sys
-from importlib.metadata import version as release
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
 
-from strongroom.cli import agent, backup, host, job, login, restore, server, snapshot, token, vault
-from strongroom.cli import set as backup_set
 from strongroom.cli.output import remark, say
 from strongroom.errors import StrongroomError
 
+NOUNS: Final = ("server", "agent", "token", "host", "set", "job", "snapshot", "vault")
+"""Each is a module beside this one, whose `app` holds what can be done with it."""
+VERBS: Final = ("login", "backup", "restore")
+"""Each is a module beside this one, with a function of that name."""
+STYLE: Final[dict[str, Any]] = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": None}
+
+
+class _Commands(TyperGroup):
+    """The commands; a module is imported when its command is asked for, so that each starts as fast as it can."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002  (typer hides its context's type)
+        """Return the names, in the order of the help."""
+        return [*NOUNS, *VERBS]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401  (the same)
+        """Return a command, or None if there is none of that name."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module = import_module(f"strongroom.cli.{cmd_name}")
+        around = typer.Typer(**STYLE)
+        if cmd_name in NOUNS:
+            around.add_typer(module.app, name=cmd_name)
+        else:
+            around.command(cmd_name)(getattr(module, cmd_name))
+            around.callback()(lambda: None)  # with one command only, it would be that command
+        return typer.main.get_group(around).get_command(ctx, cmd_name)
+
+
 app = typer.Typer(
+    cls=_Commands,
     name="strongroom",
     help="Self-hosted backup for file servers.",
     no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
+    **STYLE,
 )
-app.add_typer(server.app, name="server")
-app.add_typer(agent.app, name="agent")
-app.add_typer(token.app, name="token")
-app.add_typer(host.app, name="host")
-app.add_typer(backup_set.app, name="set")
-app.add_typer(job.app, name="job")
-app.add_typer(snapshot.app, name="snapshot")
-app.add_typer(vault.app, name="vault")
-app.command("login")(login.login)
-app.command("backup")(backup.backup)
-app.command("restore")(restore.restore)
 
 
 def _print_version(wanted: bool) -> None:
     """Print the release and leave, when `--version` was given."""
     if wanted:
-        say(f"strongroom {release('strongroom')}")
+        from importlib.metadata import version  # noqa: PLC0415 -- slow, and wanted here only
+
+        say(f"strongroom {version('strongroom')}")
         raise typer.Exit
 
 

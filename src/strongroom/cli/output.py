@@ -14,9 +14,6 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from strongroom.errors import Mistake
 
@@ -26,14 +23,9 @@ if TYPE_CHECKING:
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 KIB = 1024
-SHORT = 32
-UNBOUNDED = 10_000
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-
-out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else UNBOUNDED)
-remarks = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 class LogLevel(enum.StrEnum):
@@ -52,14 +44,10 @@ def print_json(value: object) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows under their column names; only long cells are broken into lines, and only on a terminal."""
+    from strongroom.cli.drawing import draw_table  # noqa: PLC0415 -- see there
+
     cells = [["" if cell is None else harmless(str(cell)) for cell in row] for row in rows]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for place, column in enumerate(columns):
-        short = all(len(row[place]) <= SHORT for row in cells)
-        table.add_column(column, overflow="fold", no_wrap=short)
-    for row in cells:
-        table.add_row(*map(Text, row))
-    out.print(table)
+    draw_table(columns, cells, is_terminal=sys.stdout.isatty())
 
 
 def print_facts(facts: Iterable[tuple[str, object]]) -> None:
@@ -90,7 +78,7 @@ def say(*fields: str) -> None:
 
 def remark(text: str) -> None:
     """Print one line to standard error."""
-    remarks.print(Text(harmless(text)))
+    sys.stderr.write(harmless(text) + "\n")
 
 
 def harmless(text: str) -> str:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.live import Live
-from rich.text import Text
 
 from strongroom import clock, errors
-from strongroom.cli.output import print_facts, print_json, reason, remark, remarks, say, size
+from strongroom.cli.output import print_facts, print_json, reason, remark, say, size
 from strongroom.model.job import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from strongroom.cli.client import Client
 
-POLL_S = 0.25
+SHORTEST_POLL_S, LONGEST_POLL_S = 0.05, 0.5
+POLL_SHARE = 0.05
+"""A job is asked about again after this share of the time waited so far: a short one is not kept waiting for its end,
+and a long one disturbs nobody."""
 PATIENCE_S = 300.0
 
 _ASIDE = ("unchanged", "skipped", "failed")
@@ -45,18 +47,14 @@ def finish(client: Client, job: dict[str, Any], *, wait: bool, as_json: bool) ->
 
 
 def _follow(client: Client, job: dict[str, Any]) -> dict[str, Any]:
-    """Poll the job until it is closed, drawing one live line on a terminal and a line per change elsewhere."""
-    seen = ""
+    """Poll the job until it is closed, and show where it stands."""
+    began = clock.monotonic_s()
     lost_since: float | None = None
-    with _left_running(job), Live(Text(""), console=remarks, refresh_per_second=8, transient=True) as live:
+    with _left_running(job), _display() as show:
         while not JobState(job["state"]).is_closed:
-            line = progress_line(job)
-            live.update(Text(line))
-            place = f"Job {job['id']}: {job['state']}{_whereabouts(job)}"
-            if not remarks.is_terminal and place != seen:
-                remark(place)
-            seen = place
-            clock.wait_s(POLL_S)
+            show(job)
+            waited_s = clock.monotonic_s() - began
+            clock.wait_s(min(max(SHORTEST_POLL_S, waited_s * POLL_SHARE), LONGEST_POLL_S))
             try:
                 job = client.fetch("jobs", job["id"])
                 lost_since = None
@@ -65,6 +63,27 @@ def _follow(client: Client, job: dict[str, Any]) -> dict[str, Any]:
                 if clock.monotonic_s() - lost_since > PATIENCE_S:
                     raise
     return job
+
+
+@contextlib.contextmanager
+def _display() -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Yield what shows a job: one live line on a terminal, a line per change elsewhere."""
+    if sys.stderr.isatty():
+        from strongroom.cli.drawing import changing_line  # noqa: PLC0415 -- see there
+
+        with changing_line() as set_line:
+            yield lambda job: set_line(progress_line(job))
+        return
+    seen = ""
+
+    def tell(job: dict[str, Any]) -> None:
+        nonlocal seen
+        place = f"Job {job['id']}: {job['state']}{_whereabouts(job)}"
+        if place != seen:
+            remark(place)
+        seen = place
+
+    yield tell
 
 
 @contextlib.contextmanager
