@@ -54,6 +54,11 @@ ENTRIES = [
     ),
     Entry(Stat(b"\xff\xfe", EntryType.FIFO, 0o644, 0, 0, 0, 15, 16, 106)),
 ]
+FLAGGED = [
+    Entry(Stat(b"fixed", EntryType.FILE, 0o644, 0, 0, 1, 1, 2, 110), content=(IDS[0],), flags=0x10),
+    Entry(Stat(b"folder", EntryType.FOLDER, 0o755, 0, 0, 0, 3, 4, 111), subtree=IDS[2], flags=0x80_0040),
+    Entry(Stat(b"plain", EntryType.FILE, 0o644, 0, 0, 1, 5, 6, 112), content=(IDS[1],)),
+]
 CHILDREN = [(b"acl", IDS[0]), (b"link", IDS[1]), (b"\xff\xfe", IDS[2])]
 ITEMS = [(IDS[0], 262_145), (IDS[1], 4_194_304), (IDS[2], 1)]
 RECORD = SnapshotRecord(
@@ -82,6 +87,7 @@ MADE = {
     ),
     "block-stored-v1.bin": lambda: encode_block(stored_block()),
     "leaf-v1.bin": lambda: encode_leaf(ENTRIES),
+    "leaf-flags-v1.bin": lambda: encode_leaf(FLAGGED),
     "inner-v1.bin": lambda: encode_inner(CHILDREN),
     "list-0-v1.bin": lambda: encode_list([chunk for chunk, _ in ITEMS], [size for _, size in ITEMS], 0),
     "list-1-v1.bin": lambda: encode_list([chunk for chunk, _ in ITEMS], [size for _, size in ITEMS], 1),
@@ -112,6 +118,7 @@ def test_blocks_are_read(name):
 
 def test_nodes_are_read():
     assert leaf_entries(decode_node(golden("leaf-v1.bin"))) == ENTRIES
+    assert leaf_entries(decode_node(golden("leaf-flags-v1.bin"))) == FLAGGED
     assert inner_children(decode_node(golden("inner-v1.bin"))) == CHILDREN
     assert list_items(decode_node(golden("list-0-v1.bin")), 0) == ITEMS
     assert list_items(decode_node(golden("list-1-v1.bin")), 1) == ITEMS

@@ -73,6 +73,7 @@ def entries(draw, name=None):
         content=content,
         depth=draw(st.integers(0, 8)) if content else 0,
         subtree=draw(ids) if kind == EntryType.FOLDER else ChunkId(b""),
+        flags=draw(st.sampled_from([0, 0, 0x10, 0x80_0040, 2**32 - 1])),
     )
 
 

@@ -118,7 +118,8 @@ def hand_made_leaf(part):
         (tree if entry.depth else plain).extend(entry.content)
         tree += [entry.subtree] if entry.subtree else []
         refs = len(entry.content) + bool(entry.subtree)
-        body.append([entry.stat, entry.user, entry.group, entry.target, entry.xattrs, entry.extents, refs, entry.depth])
+        known = [entry.stat, entry.user, entry.group, entry.target, entry.xattrs, entry.extents, refs, entry.depth]
+        body.append([*known, entry.flags] if entry.flags else known)
     header = struct.pack("<8sBBxxII", b"SRTREE\n\0", 1, 1, len(tree), len(plain))
     return header + pack_ids(tree) + pack_ids(plain) + msgspec.msgpack.encode(body)
 

@@ -75,6 +75,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
             lists of ids, n levels deep (see docs/format.md, list node).
         depth: see `content`.
         subtree: id of the folder's root node; empty for all but folders.
+        flags: inode flags of a file or folder (`chattr`), those that agent/platform/linux_flags.py keeps.
     """
 
     stat: Stat
@@ -86,6 +87,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     content: tuple[ChunkId, ...] = ()
     depth: int = 0
     subtree: ChunkId = ChunkId(b"")
+    flags: int = 0
 
     @property
     def name(self) -> bytes:

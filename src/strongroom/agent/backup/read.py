@@ -111,12 +111,14 @@ class EntryReader:
     def _folder(self, parent: bytes, path: bytes, stat: Stat, tree: ChunkId) -> Entry:
         """Return a folder's entry; it is kept even if its attributes cannot be read, for what is in it."""
         xattrs: Xattrs = ()
+        flags = 0
         try:
-            xattrs = self._opened(parent).xattrs(stat.name)
+            folder = self._opened(parent)
+            xattrs, flags = folder.xattrs(stat.name), folder.flags(stat.name)
         except OSError as error:
-            self._missed.add(path, reason_of(error), "its extended attributes could not be read")
+            self._missed.add(path, reason_of(error), "its attributes could not be read")
             stat = msgspec.structs.replace(stat, unsettled=True)
-        return self._made(path, stat, xattrs, tree=tree)
+        return self._made(path, stat, xattrs, tree=tree, flags=flags)
 
     def _other(self, folder: Folder, path: bytes, stat: Stat) -> Entry:
         """Return the entry of what has no content: links, FIFOs, sockets, devices."""
@@ -154,7 +156,7 @@ class EntryReader:
         """Read a file once; no entry if it changed meanwhile and may be tried again. Tell whether it held still."""
         stat = reader.stat
         extents = reader.extents()
-        xattrs = reader.xattrs()
+        xattrs, flags = reader.xattrs(), reader.flags()
         self.tally.files += 1
         if extents is None and stat.size <= SMALL_BYTES:
             data = reader.read_at(0, stat.size) if stat.size else b""
@@ -171,7 +173,7 @@ class EntryReader:
         if not is_steady:
             size = content.size if extents is None else stat.size
             stat = msgspec.structs.replace(stat, size=size, unsettled=True)
-        return self._made(path, stat, xattrs, extents=extents, content=content), is_steady
+        return self._made(path, stat, xattrs, extents=extents, content=content, flags=flags), is_steady
 
     def _stream(self, reader: FileReader, path: bytes, ranges: tuple[tuple[int, int], ...]) -> Content:
         """Send a large or sparse file piece by piece."""
@@ -196,6 +198,7 @@ class EntryReader:
         extents: Extents = None,
         content: Content | None = None,
         tree: ChunkId = NO_ID,
+        flags: int = 0,
     ) -> Entry:
         """Return an entry with the names of its owners."""
         if xattrs and sum([len(name) + len(value) for name, value in xattrs]) > _MOST_XATTR_BYTES:
@@ -203,8 +206,8 @@ class EntryReader:
             stat, xattrs = msgspec.structs.replace(stat, unsettled=True), ()
         user, group = self._source.user_name(stat.uid), self._source.group_name(stat.gid)
         if content is None:
-            return Entry(stat, user, group, target, xattrs, None, (), 0, tree)
-        return Entry(stat, user, group, target, xattrs, extents, content.ids, content.depth)
+            return Entry(stat, user, group, target, xattrs, None, (), 0, tree, flags)
+        return Entry(stat, user, group, target, xattrs, extents, content.ids, content.depth, NO_ID, flags)
 
 
 class _Linked:

@@ -88,6 +88,10 @@ class FileReader(Protocol):
         """Return the extended attributes that can be read, sorted by name."""
         ...
 
+    def flags(self) -> int:
+        """Return the inode flags that a snapshot keeps."""
+        ...
+
     def is_unchanged(self) -> bool:
         """Whether size and times are still those of `stat`."""
         ...
@@ -126,6 +130,10 @@ class Folder(Protocol):
 
     def xattrs(self, name: bytes) -> tuple[tuple[bytes, bytes], ...]:
         """Return the extended attributes of anything in the folder, without opening or following it."""
+        ...
+
+    def flags(self, name: bytes) -> int:
+        """Return the inode flags of a folder in the folder; none where it may not be opened."""
         ...
 
     def is_locked(self, stat: Stat, by: Locks) -> bool:

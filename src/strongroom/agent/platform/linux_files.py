@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from strongroom import clock
 from strongroom.agent.platform.base import FileSystem, Stats
 from strongroom.agent.platform.linux_extents import data_extents
+from strongroom.agent.platform.linux_flags import read_flags
 from strongroom.agent.platform.mounts import PSEUDO_FILE_SYSTEMS
 from strongroom.model.entry import EntryType, Stat
 
@@ -112,6 +113,17 @@ class LinuxFolder:
         """Return extended attributes, of the link itself where it is one."""
         return _read_xattrs(b"/proc/self/fd/%d/%s" % (self._handle, name), follow=False)
 
+    def flags(self, name: bytes) -> int:
+        """Return the inode flags of a folder in the folder."""
+        try:
+            handle = open_beneath(name, _FOLDER_FLAGS, self._handle)
+        except PermissionError:
+            return 0
+        try:
+            return read_flags(handle)
+        finally:
+            os.close(handle)
+
     def is_locked(self, stat: Stat, by: Locks) -> bool:
         """Whether another process holds a write lock or a lease on the file."""
         devices = self._locks.devices_of(stat.inode, by)
@@ -177,6 +189,10 @@ class LinuxFile:
     def xattrs(self) -> tuple[tuple[bytes, bytes], ...]:
         """Return the extended attributes."""
         return _read_xattrs(self._handle, follow=True)
+
+    def flags(self) -> int:
+        """Return the inode flags."""
+        return read_flags(self._handle)
 
     def is_unchanged(self) -> bool:
         """Whether size and times are as they were at the opening."""

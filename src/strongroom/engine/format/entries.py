@@ -36,6 +36,7 @@ _FILE: Final = EntryType.FILE
 _FOLDER: Final = EntryType.FOLDER
 _MODE_BITS: Final = 12
 _OWNER_BITS: Final = 32
+_FLAG_BITS: Final = 32
 _NO_ID: Final = ChunkId(b"")
 
 
@@ -51,11 +52,7 @@ def encode_entries(entries: Sequence[Entry]) -> tuple[bytes, list[ChunkId], list
     _require_stats([entry.stat for entry in entries])
     for entry in entries:
         refs = _note_references(entry, tree_ids, data_ids)
-        stored.append(
-            _StoredEntry(
-                entry.stat, entry.user, entry.group, entry.target, entry.xattrs, entry.extents, refs, entry.depth
-            )
-        )
+        stored.append(_stored(entry, refs))
     return _encoder.encode(stored), tree_ids, data_ids
 
 
@@ -87,6 +84,12 @@ class _StoredEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     depth: int
 
 
+class _StoredWithFlags(_StoredEntry, frozen=True, array_like=True, gc=False):
+    """The same with the fields that were added since; an entry that does not need them is stored without."""
+
+    flags: int = 0
+
+
 class _Supply:
     """The ids of a node, handed out in order to its entries."""
 
@@ -111,7 +114,27 @@ class _Supply:
             raise ValueError("its entries do not take exactly the ids that it lists")
 
 
-def _entry(stored: _StoredEntry, ids: _Supply) -> Entry:
+def _stored(entry: Entry, refs: int) -> _StoredEntry:
+    """Return an entry as it is stored."""
+    if entry.flags:
+        _require_flags(entry.flags)
+        return _StoredWithFlags(
+            entry.stat,
+            entry.user,
+            entry.group,
+            entry.target,
+            entry.xattrs,
+            entry.extents,
+            refs,
+            entry.depth,
+            entry.flags,
+        )
+    return _StoredEntry(
+        entry.stat, entry.user, entry.group, entry.target, entry.xattrs, entry.extents, refs, entry.depth
+    )
+
+
+def _entry(stored: _StoredWithFlags, ids: _Supply) -> Entry:
     """Give a stored entry its ids back; too few of them are found out at the end, by `require_used_up`."""
     stat, refs, depth = stored.stat, stored.refs, stored.depth
     content: tuple[ChunkId, ...] = ()
@@ -130,7 +153,12 @@ def _entry(stored: _StoredEntry, ids: _Supply) -> Entry:
         raise ValueError("something that is no file has content")
     if stored.extents is not None:
         _require_extents(stat, stored.extents)
-    return Entry(stat, stored.user, stored.group, stored.target, stored.xattrs, stored.extents, content, depth, subtree)
+    flags = stored.flags
+    if flags:
+        _require_flags(flags)
+    return Entry(
+        stat, stored.user, stored.group, stored.target, stored.xattrs, stored.extents, content, depth, subtree, flags
+    )
 
 
 def _note_references(entry: Entry, tree_ids: list[ChunkId], data_ids: list[ChunkId]) -> int:
@@ -149,6 +177,11 @@ def _note_references(entry: Entry, tree_ids: list[ChunkId], data_ids: list[Chunk
         _require_content(refs, entry.depth)
         (tree_ids if entry.depth else data_ids).extend(entry.content)
     return refs
+
+
+def _require_flags(flags: int) -> None:
+    if not 0 <= flags < 1 << _FLAG_BITS:
+        raise ValueError("inode flags have 32 bits")
 
 
 def _require_content(refs: int, depth: int) -> None:
@@ -194,4 +227,4 @@ def _require_names(names: list[bytes]) -> None:
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
-_decoder: Final = msgspec.msgpack.Decoder(list[_StoredEntry])
+_decoder: Final = msgspec.msgpack.Decoder(list[_StoredWithFlags])

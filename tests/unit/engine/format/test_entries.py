@@ -90,7 +90,17 @@ def test_an_entry_that_breaks_a_rule_is_not_read(rest):
 
 
 def test_what_a_later_release_adds_at_the_end_is_passed_over():
-    assert read([STAT, "", "", b"", [], None, 0, 0, "more", [1, 2]]) == [Entry(STAT)]
+    assert read([STAT, "", "", b"", [], None, 0, 0, 0x10, "more", [1, 2]]) == [Entry(STAT, flags=0x10)]
+
+
+def test_inode_flags_are_stored_only_where_there_are_some_and_have_32_bits():
+    assert read([STAT, "", "", b"", [], None, 0, 0]) == [Entry(STAT)]
+    assert b"\x98" in encode_entries([Entry(STAT)])[0]
+    for flags in (-1, 2**32):
+        with pytest.raises(ValueError):
+            read([STAT, "", "", b"", [], None, 0, 0, flags])
+        with pytest.raises(ValueError):
+            encode_entries([Entry(STAT, flags=flags)])
 
 
 def read(*stored):
