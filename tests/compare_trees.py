@@ -9,9 +9,8 @@ It shares no code with the product, uses the standard library only, and can be r
 LEFT is the original, RIGHT the copy. Both are walked together, name by name in byte order, through folder handles, so
 paths may have any length and names any bytes. For each pair it compares type, mode with setuid, setgid and sticky,
 owner and group, modification time to the nanosecond, every readable extended attribute (access lists and capabilities
-are among them), content byte for byte, link targets, device numbers, which names share one file, and where files have
-holes; the copy may not take noticeably more room on the disk than the original.
-Sockets are reported as not comparable, which is a note and not a difference.
+are among them), inode flags, content byte for byte, link targets, device numbers, which names share one file, and where
+files have holes; the copy may take neither noticeably more nor less room on the disk than the original.
 Access times are compared only with --atime: most copies do not keep them, and reading changes them.
 
 Exit code: 0 identical, 1 different, 2 wrong use. Linux only.
@@ -21,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import fcntl
 import json
 import os
 import resource
@@ -33,11 +33,13 @@ from pathlib import Path
 
 KINDS = (
     *("missing", "extra", "type", "content", "mode", "owner", "mtime", "atime"),
-    *("target", "xattr", "device", "links", "sparse", "unreadable"),
+    *("target", "xattr", "flags", "device", "links", "sparse", "unreadable"),
 )
 PIECE = 1 << 20
 LONGEST_SHOWN = 240
 ROOM_BYTES = 64 * 1024  # what a copy may take on the disk beyond the original, besides a sixteenth of it
+GET_FLAGS = 0x80086601
+FLAGS = 0x6283C4FF  # of the inode flags those that a person sets; the others tell how the file system stores a file
 OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 Extents = list[tuple[int, int]]
@@ -66,7 +68,6 @@ class Comparison:
     ignored: frozenset[str] = frozenset({"atime"})
     ignore_root: bool = False
     differences: list[Difference] = field(default_factory=list)
-    notes: list[Difference] = field(default_factory=list)
     compared: int = 0
     names: tuple[dict[tuple[int, int], list[bytes]], ...] = field(default_factory=lambda: ({}, {}))
 
@@ -117,6 +118,16 @@ class Side:
             raise
         return {os.fsencode(name): os.getxattr(path, name, follow_symlinks=False) for name in names}
 
+    def flags(self) -> int:
+        """Read the inode flags of a file or folder; what has none, or may not be opened, counts as without."""
+        if self.type not in (stat.S_IFREG, stat.S_IFDIR):
+            return 0
+        try:
+            with self.reading() as file:
+                return int.from_bytes(fcntl.ioctl(file, GET_FLAGS, bytes(8))[:4], sys.byteorder) & FLAGS
+        except OSError:
+            return 0
+
     @contextmanager
     def reading(self, flags: int = 0) -> Iterator[int]:
         """Open for reading, leaving the access time alone where that is permitted."""
@@ -165,11 +176,8 @@ def paired(left: int, right: int) -> Iterator[tuple[bytes, bool, bool]]:
 
 def compare_presence(found: Comparison, path: bytes, side: Side, *, in_left: bool) -> None:
     """Report a name that only one side has; of a folder, all that is below it goes unsaid."""
-    what = TYPE_NAMES.get(side.type, "unknown") + (" with all below it" if side.type == stat.S_IFDIR else "")
-    if side.type == stat.S_IFSOCK:
-        found.notes.append(Difference("not comparable", path, f"socket, only in {'left' if in_left else 'right'}"))
-    else:
-        found.add("missing" if in_left else "extra", path, what)
+    below = " with all below it" if side.type == stat.S_IFDIR else ""
+    found.add("missing" if in_left else "extra", path, TYPE_NAMES[side.type] + below)
 
 
 TYPE_NAMES = {
@@ -195,6 +203,8 @@ def compare_attributes(found: Comparison, path: bytes, left: Side, right: Side) 
         return
     compare_stat(found, path, left.stat, right.stat)
     compare_xattrs(found, path, left, right)
+    if (before := left.flags()) != (after := right.flags()):
+        found.add("flags", path, f"{before:#x} became {after:#x}")
     for side, groups in zip((left, right), found.names, strict=True):
         if left.type != stat.S_IFDIR and max(left.stat.st_nlink, right.stat.st_nlink) > 1:
             groups.setdefault((side.stat.st_dev, side.stat.st_ino), []).append(path)
@@ -208,8 +218,6 @@ def compare_attributes(found: Comparison, path: bytes, left: Side, right: Side) 
         numbers = [(os.major(side.stat.st_rdev), os.minor(side.stat.st_rdev)) for side in (left, right)]
         if numbers[0] != numbers[1]:
             found.add("device", path, f"{numbers[0]} became {numbers[1]}")
-    elif left.type == stat.S_IFSOCK:
-        found.notes.append(Difference("not comparable", path, "socket"))
 
 
 def compare_stat(found: Comparison, path: bytes, left: os.stat_result, right: os.stat_result) -> None:
@@ -279,7 +287,7 @@ def compare_holes(found: Comparison, path: bytes, left: tuple[Side, int], right:
     """Compare where two files of one size have holes; return the extents in which at least one has data."""
     size = left[0].stat.st_size
     taken = [side.stat.st_blocks * 512 for side, _ in (left, right)]
-    if taken[1] > taken[0] + max(ROOM_BYTES, taken[0] // 16):
+    if abs(taken[1] - taken[0]) > max(ROOM_BYTES, taken[0] // 16):
         found.add("sparse", path, f"takes {taken[1]} bytes on the disk, was {taken[0]}")
     block = max(4096, left[0].stat.st_blksize, right[0].stat.st_blksize)
     maps = [data_extents(file, size, block) for _, file in (left, right)]
@@ -343,11 +351,11 @@ def main(arguments: list[str]) -> int:
         print(f"compare_trees: {error}", file=sys.stderr)
         return 2
     if options.json:
-        lists = {"differences": found.differences, "notes": found.notes}
-        told = {key: [{**vars(one), "path": readable(one.path)} for one in value] for key, value in lists.items()}
-        print(json.dumps({"identical": not found.differences, "compared": found.compared, **told}, indent=1))
+        told = [{**vars(one), "path": readable(one.path)} for one in found.differences]
+        summary = {"identical": not told, "compared": found.compared, "differences": told}
+        print(json.dumps(summary, indent=1))
     else:
-        for one in (*found.differences, *found.notes):
+        for one in found.differences:
             print(one)
         print(f"{found.compared} paths compared, {len(found.differences)} differences", file=sys.stderr)
     return 1 if found.differences else 0

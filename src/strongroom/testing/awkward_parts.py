@@ -6,6 +6,8 @@ or the user's rights do not allow what it makes.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import stat
 import struct
@@ -14,6 +16,12 @@ from collections.abc import Callable
 KIB = 1024
 MIB = 1024 * KIB
 NS = 1_000_000_000
+IMMUTABLE, APPEND_ONLY = 0x10, 0x20
+FOLDER_FLAGS = (0x1_0000, 0x2_0000)
+"""Written at once, top of a hierarchy."""
+OWNERS_FLAGS = (0x1, 0x2, 0x4, 0x8, 0x40, 0x80, 0x400, 0x80_0000, *FOLDER_FLAGS)
+"""Secure deletion, undeletable, compressed, synchronous, no dump, no access time, not compressed, no copy on write."""
+_GET_FLAGS, _SET_FLAGS = 0x80086601, 0x40086602
 
 
 def _plain(top: bytes) -> None:
@@ -63,6 +71,13 @@ def _pipes(top: bytes) -> None:
     os.mkfifo(top + b"/pipe", 0o600)
     os.mkfifo(top + b"/pipe for all", 0o600)
     os.chmod(top + b"/pipe for all", 0o666)
+
+
+def _sockets(top: bytes) -> None:
+    """Sockets that nobody listens at any more, one with two names."""
+    os.mknod(top + b"/socket", stat.S_IFSOCK | 0o600)
+    os.chmod(top + b"/socket", 0o777)
+    os.link(top + b"/socket", top + b"/the same socket")
 
 
 def _devices(top: bytes) -> None:
@@ -124,6 +139,33 @@ def _acls(top: bytes) -> None:
     os.setxattr(top + b"/folder", b"system.posix_acl_default", encode_posix_acl(default))
     write(top + b"/folder/inherits", b"from my folder\n")
     os.mkdir(top + b"/folder/inherits too")
+
+
+def _flags(top: bytes) -> None:
+    """Inode flags that the owner may set: each that the file system has, on a file and on a folder of its own."""
+    kept = [flag for flag in OWNERS_FLAGS if _has_flag(top, flag)]
+    for flag in kept:
+        name = top + b"/%#x" % flag
+        if flag not in FOLDER_FLAGS:
+            write(name, b"")
+            set_flag(name, flag)  # some can be had while it is empty only
+            write(name, _pattern(300 * KIB))
+        os.mkdir(name + b" on a folder")
+        set_flag(name + b" on a folder", flag)
+    if not kept:
+        raise OSError(errno.EOPNOTSUPP, "this file system has no inode flags")
+
+
+def _has_flag(top: bytes, flag: int) -> bool:
+    """Try a flag on a folder, for some are had by folders only."""
+    os.mkdir(top + b"/try")
+    try:
+        set_flag(top + b"/try", flag)
+    except OSError:
+        return False
+    finally:
+        os.rmdir(top + b"/try")
+    return True
 
 
 def _modes(top: bytes) -> None:
@@ -231,11 +273,13 @@ PARTS: tuple[tuple[str, Callable[[bytes], None], bool], ...] = (
     ("symlinks", _symlinks, False),
     ("hard links", _hard_links, False),
     ("pipes", _pipes, False),
+    ("sockets", _sockets, False),
     ("devices", _devices, True),
     ("sparse", _sparse, False),
     ("attributes", _attributes, False),
     ("privileged attributes", _privileged_attributes, True),
     ("access lists", _acls, False),
+    ("flags", _flags, False),
     ("modes", _modes, False),
     ("closed", _closed, True),
     ("owners", _owners, True),
@@ -259,6 +303,36 @@ def write(path: bytes, data: bytes, mode: int = 0o644) -> None:
     with open(path, "wb") as file:
         file.write(data)
     os.chmod(path, mode)
+
+
+def set_flag(path: bytes, flag: int) -> None:
+    """Add an inode flag to a file or folder.
+
+    Raises:
+        OSError: the file system does not have it, or we may not set it.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        (present,) = struct.unpack_from("=I", fcntl.ioctl(handle, _GET_FLAGS, bytes(8)))
+        fcntl.ioctl(handle, _SET_FLAGS, struct.pack("=II", present | flag, 0))
+        (now,) = struct.unpack_from("=I", fcntl.ioctl(handle, _GET_FLAGS, bytes(8)))
+    finally:
+        os.close(handle)
+    if not now & flag:
+        raise OSError(errno.EOPNOTSUPP, "the file system ignores this flag")
+
+
+def unlock(path: bytes) -> None:
+    """Remove the flags of a file or folder that keep it from being removed; all else has none."""
+    if stat.S_IFMT(os.lstat(path).st_mode) not in {stat.S_IFREG, stat.S_IFDIR}:
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        (present,) = struct.unpack_from("=I", fcntl.ioctl(handle, _GET_FLAGS, bytes(8)))
+        if present & (IMMUTABLE | APPEND_ONLY):
+            fcntl.ioctl(handle, _SET_FLAGS, struct.pack("=II", present & ~(IMMUTABLE | APPEND_ONLY), 0))
+    finally:
+        os.close(handle)
 
 
 def _pieces(path: bytes, pieces: dict[int, bytes], size: int) -> None:

@@ -8,7 +8,7 @@ As an ordinary user, or on a file system with fewer abilities, what cannot be ma
 a test prints it rather than passing in silence.
 
 Names that are not UTF-8 are a tree of their own: a backup skips and lists them unless told otherwise (rule W11).
-Sockets are not made: no program can restore what a socket does.
+So are immutable and append-only files: nothing can remove them, nor what they lie in, until `unlock_tree` was there.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from strongroom.testing.awkward_parts import PARTS, encode_posix_acl, write
+from strongroom.testing.awkward_parts import APPEND_ONLY, IMMUTABLE, PARTS, encode_posix_acl, set_flag, unlock, write
 from strongroom.testing.bulk_trees import Made, change_share, office_tree, small_tree, tiny_tree, vm_tree
 
 if TYPE_CHECKING:
@@ -27,10 +27,12 @@ __all__ = [
     "awkward_tree",
     "change_share",
     "encode_posix_acl",
+    "locked_tree",
     "non_utf8_names",
     "office_tree",
     "small_tree",
     "tiny_tree",
+    "unlock_tree",
     "vm_tree",
 ]
 
@@ -49,6 +51,29 @@ def awkward_tree(root: Path) -> list[str]:
         except OSError as error:
             left_out.append(f"{title}: {error.strerror}")
     return left_out
+
+
+def locked_tree(root: Path) -> None:
+    """Make files and folders that nobody may change, or only add to; one has names in several folders. Needs root."""
+    top = os.fsencode(root)
+    for folder in (b"/kept/inner", b"/growing"):
+        os.makedirs(top + folder)
+    for name in (b"/kept/file", b"/kept/inner/file", b"/growing/log", b"/plain", b"/sticky"):
+        write(top + name, b"do not change me\n", 0o1644)
+    os.link(top + b"/sticky", top + b"/growing/the same")
+    os.link(top + b"/sticky", top + b"/kept/inner/the same")
+    for name in (b"/growing/log", b"/growing"):
+        set_flag(top + name, APPEND_ONLY)
+    for name in (b"/kept/file", b"/sticky", b"/kept/inner", b"/kept"):
+        set_flag(top + name, IMMUTABLE)
+
+
+def unlock_tree(root: Path) -> None:
+    """Make a folder and all below it changeable and removable again."""
+    unlock(os.fsencode(root))
+    for folder, folders, files in os.walk(os.fsencode(root)):
+        for name in (*folders, *files):
+            unlock(folder + b"/" + name)
 
 
 def non_utf8_names(root: Path) -> list[bytes]:

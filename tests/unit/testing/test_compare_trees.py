@@ -238,14 +238,24 @@ def test_device_numbers_and_device_types(trees):
     assert kinds(*trees) == [["device", "null"], ["type", "type"]]
 
 
-def test_sockets_are_a_note_and_no_difference(trees, monkeypatch):
-    monkeypatch.chdir(trees[0])
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind("talk")
-    settle(trees[0])
-    found = compare_trees.compare_trees(*trees, Comparison())
-    assert found.differences == []
-    assert [(note.kind, note.path) for note in found.notes] == [("not comparable", b"talk")]
+def test_sockets_are_compared_like_everything_else(trees, monkeypatch):
+    for side, name, mode in ((0, "talk", 0o600), (1, "talk", 0o666), (0, "left only", 0o600)):
+        monkeypatch.chdir(trees[side])
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(name)
+        os.chmod(name, mode)
+    for side in trees:
+        settle(side)
+    assert kinds(*trees) == [["missing", "left only"], ["mode", "talk"]]
+
+
+def test_inode_flags(trees):
+    for side in trees:
+        (side / "file").write_bytes(b"")
+    subprocess.run(["chattr", "+d", trees[0] / "file", trees[1] / "folder"], check=True)
+    for side in trees:
+        settle(side)
+    assert kinds(*trees) == [["flags", "file"], ["flags", "folder"]]
 
 
 def test_paths_longer_than_the_system_takes(trees):

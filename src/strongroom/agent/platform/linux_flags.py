@@ -13,6 +13,7 @@ import enum
 import errno
 import fcntl
 import struct
+from contextlib import suppress
 from typing import Final
 
 _GET: Final = 0x80086601  # FS_IOC_GETFLAGS: declared with a long, answered with an int
@@ -46,6 +47,12 @@ class Flag(enum.IntFlag):
 
 KEPT: Final = sum(Flag)
 """What a snapshot keeps."""
+LOCKING: Final = int(Flag.IMMUTABLE | Flag.APPEND_ONLY)
+"""With these a thing can neither be renamed nor linked nor changed: they are set last."""
+SHAPING: Final = int(
+    Flag.COMPRESSED | Flag.NOT_COMPRESSED | Flag.NO_COPY_ON_WRITE | Flag.JOURNALLED | Flag.DIRECT_ACCESS | Flag.NO_TAIL
+)
+"""These say how the data is written, so they are set while a file is empty."""
 
 
 def read_flags(handle: int) -> int:
@@ -58,6 +65,49 @@ def read_flags(handle: int) -> int:
         raise
 
 
+def set_flags(handle: int, wanted: int, among: int = KEPT) -> list[str]:
+    """Give an opened thing, of the flags `among`, exactly the `wanted` ones; return what could not be, and why.
+
+    What the file system ignores without a word is told too.
+    """
+    wanted &= among
+    try:
+        present = _read(handle)
+    except OSError as error:
+        return [f"flags {_names(wanted)}: {_word_of(error)}"] if wanted else []
+    differ = (present ^ wanted) & among
+    if not differ:
+        return []
+    try:
+        _write(handle, present ^ differ)
+        refused = "not kept here"
+    except OSError as error:
+        refused = _word_of(error)
+        _write_each(handle, differ)
+    left = (_read(handle) ^ wanted) & differ
+    if left & wanted:
+        return [f"flags {_names(left & wanted)}: {refused}"]
+    return [f"flags {_names(left)} could not be removed: {refused}"] if left else []
+
+
+def _write_each(handle: int, bits: int) -> None:
+    """Change flag by flag what can be changed: some systems refuse all of them for one that they do not have."""
+    for flag in Flag:
+        if bits & flag:
+            with suppress(OSError):
+                _write(handle, _read(handle) ^ flag)
+
+
+def _names(flags: int) -> str:
+    """Return the names of flags, for people."""
+    return ", ".join(str(flag.name).lower().replace("_", " ") for flag in Flag if flag & flags)
+
+
+def _word_of(error: OSError) -> str:
+    """Return the system's short word for an error."""
+    return errno.errorcode.get(error.errno or 0, str(error))
+
+
 def _read(handle: int) -> int:
     """Return all flags.
 
@@ -66,3 +116,12 @@ def _read(handle: int) -> int:
     """
     word: int = _WORD.unpack(fcntl.ioctl(handle, _GET, _NONE))[0]
     return word
+
+
+def _write(handle: int, flags: int) -> None:
+    """Set all flags.
+
+    Raises:
+        OSError: one of them is not to be had here, or not by us.
+    """
+    fcntl.ioctl(handle, _SET, _WORD.pack(flags, 0))

@@ -16,6 +16,8 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from strongroom.agent.platform.linux_flags import LOCKING, read_flags
+from strongroom.agent.platform.linux_unlock import unlocked
 from strongroom.model.entry import EntryType
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_PLAIN_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_PLAIN_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NO_REPLACE: Final = 1
 _ACCESS_ACL: Final = "system.posix_acl_access"
 _DEFAULT_ACL: Final = "system.posix_acl_default"
@@ -71,17 +73,24 @@ def identity_of(seen: os.stat_result) -> Identity:
     return seen.st_dev, seen.st_ino, seen.st_uid, seen.st_gid
 
 
-def has_default_acl(folder: int) -> bool:
-    """Whether what is made in the folder inherits an access-control list."""
+def gives_on(folder: int) -> bool:
+    """Whether what is made in the folder inherits an access-control list or flags."""
     try:
-        return bool(os.getxattr(folder, _DEFAULT_ACL))
+        if os.getxattr(folder, _DEFAULT_ACL):
+            return True
     except OSError:
-        return False
+        pass
+    return bool(read_flags(folder) & ~LOCKING)
+
+
+def open_plain(parent: int, name: bytes) -> int:
+    """Open what is there for reading, without following a link or waiting on a pipe."""
+    return os.open(name, _PLAIN_READ, dir_fd=parent)
 
 
 def read_file(parent: int, name: bytes, limit: int) -> bytes:
     """Return a regular file's bytes, at most `limit` of them; never waits on a pipe that took its place."""
-    handle = os.open(name, _PLAIN_READ, dir_fd=parent)
+    handle = open_plain(parent, name)
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             return b""
@@ -120,17 +129,34 @@ def make_link(from_parent: int, from_name: bytes, parent: int, name: bytes) -> N
 
 
 def remove(parent: int, name: bytes) -> None:
-    """Remove a name that is no folder; nothing happens when it is not there."""
+    """Remove a name that is no folder, also one that flags lock; nothing happens when it is not there."""
     with suppress(FileNotFoundError):
-        os.unlink(name, dir_fd=parent)
+        try:
+            os.unlink(name, dir_fd=parent)
+        except PermissionError:
+            with unlocked(parent, name) as is_free:
+                if not is_free:
+                    raise
+                os.unlink(name, dir_fd=parent)
 
 
 def replace(parent: int, temporary: bytes, name: bytes) -> None:
-    """Rename over whatever has the name, in one step; an empty folder in its place makes way.
+    """Rename over whatever has the name, in one step; an empty folder in its place makes way, and so do flags.
 
     Raises:
         OSError: ENOTEMPTY when a folder that is not empty is in the way.
     """
+    try:
+        _replace(parent, temporary, name)
+    except PermissionError:
+        with unlocked(parent, name) as is_free:
+            if not is_free:
+                raise
+            _replace(parent, temporary, name)
+
+
+def _replace(parent: int, temporary: bytes, name: bytes) -> None:
+    """Rename over whatever has the name, or an empty folder."""
     try:
         os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
     except IsADirectoryError:

@@ -28,16 +28,20 @@ class Folder:
         handle: -1 while it is closed because too many were open.
         fresh: this restore made it, so nothing else is in it.
         made: names of the folders in it that this restore made.
-        gives_acl: what is made in it inherits an access-control list.
+        gives: what is made in it inherits an access-control list or flags.
         relock: the mode it gets back when we leave it; None when it was not changed.
+        locks: the flags it gets back when we leave it.
+        is_locked: its flags let nothing in it be named, and must stay.
     """
 
     name: bytes
     handle: int
     fresh: bool = False
     made: set[bytes] = field(default_factory=set)
-    gives_acl: bool = False
+    gives: bool = False
     relock: int | None = None
+    locks: int = 0
+    is_locked: bool = False
 
 
 class Folders:
@@ -52,7 +56,7 @@ class Folders:
         """
         self._path: list[Folder] = [Folder(b"", target)]
         self._into = into or _open
-        self._left: list[tuple[Parts, int]] = []
+        self._left: list[tuple[Parts, int | None, int]] = []
         self._unfinished: dict[Parts, set[bytes]] = {}
         self._at: Parts | None = None
 
@@ -91,8 +95,8 @@ class Folders:
         while len(self._path) > 1:
             self._leave()
 
-    def take_left(self) -> list[tuple[Parts, int]]:
-        """Return the folders left since the last call that must get their mode back."""
+    def take_left(self) -> list[tuple[Parts, int | None, int]]:
+        """Return the folders left since the last call that must get their mode or flags back."""
         left, self._left = self._left, []
         return left
 
@@ -112,8 +116,8 @@ class Folders:
     def _leave(self) -> None:
         """Close the deepest folder."""
         folder = self._path[-1]
-        if folder.relock is not None:
-            self._left.append((self._parts(), folder.relock))
+        if folder.relock is not None or folder.locks:
+            self._left.append((self._parts(), folder.relock, folder.locks))
         if folder.made:
             # A listing of several paths comes back to the folders above them: what was made is still to be finished.
             self._unfinished[self._parts()] = folder.made
@@ -142,4 +146,4 @@ class Folders:
 def _open(parent: Folder, name: bytes) -> Folder:
     """Open a folder that must be there."""
     handle = system.open_folder(parent.handle, name)
-    return Folder(name, handle, gives_acl=system.has_default_acl(handle))
+    return Folder(name, handle, gives=system.gives_on(handle))

@@ -14,13 +14,17 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from strongroom import clock
 from strongroom.agent.platform import linux_place as system
+from strongroom.agent.platform.linux_flags import KEPT, LOCKING, SHAPING, read_flags, set_flags
+from strongroom.agent.platform.linux_unlock import unlock
 from strongroom.agent.restore.aside import move_aside
 from strongroom.agent.restore.content import content_of
 from strongroom.agent.restore.folders import Folder, Folders
 from strongroom.agent.restore.judge import Verdict
+from strongroom.agent.restore.locking import Locking
 from strongroom.agent.restore.steps import Finish, HardLink, HardLinkGroup, Piece, Refresh, Relock, Special, group_of
+from strongroom.agent.restore.trouble import reason_of_step, require_room
 from strongroom.agent.restore.writing import Writing
-from strongroom.errors import Damaged, StrongroomError
+from strongroom.errors import Damaged
 from strongroom.model.entry import EntryType
 from strongroom.model.missed import Reason
 
@@ -38,14 +42,6 @@ Made = TypeVar("Made")
 
 _SHOW_EVERY: Final = 256
 _PIECE_IDS: Final = 4
-_DEVICES: Final = (EntryType.CHAR_DEVICE, EntryType.BLOCK_DEVICE)
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
-
-
-class TargetFull(StrongroomError):
-    """The disk that is restored to is full, or the quota is used up."""
-
-    code = "target_full"
 
 
 class Placer:
@@ -62,6 +58,7 @@ class Placer:
         self._fetcher = fetcher
         self._now_ns = clock.now_ns()
         self._writing: Writing | None = None
+        self._locking = Locking(self._other_folders, tally)
         self._groups: dict[HardLinkGroup, tuple[Parts, bytes, Identity]] = {}
         self._flushable = {os.fstat(target).st_dev: os.dup(target)}
 
@@ -77,6 +74,7 @@ class Placer:
                     if number % _SHOW_EVERY == 0:
                         self._tally.show(step.parts)
                     self._carry_out(step, chunks)
+            self._locking.lock_rest()
         finally:
             if self._writing is not None:
                 self._writing.give_up()
@@ -109,20 +107,17 @@ class Placer:
                 case Refresh():
                     self._refresh(step)
                 case Relock():
-                    os.fchmod(self._folders.enter(step.parts).handle, step.mode)
+                    self._relock(step)
         except Damaged as error:
             self._fail(step, Reason.READ_ERROR, error.text)
         except OSError as error:
-            if error.errno in _FULL:
-                raise TargetFull(
-                    f"There is no room for more: {error.strerror}.", hint="Make room and restore again."
-                ) from error
-            self._fail(step, *_reason(step, error))
+            require_room(error)
+            self._fail(step, *reason_of_step(step, error))
 
     def _fail(self, step: Step, reason: Reason, detail: str) -> None:
         """List what a step was for; its temporary file goes."""
         if self._writing is not None:
-            self._writing.give_up()
+            detail += self._writing.give_up()
             self._writing = None
         if isinstance(step, Relock):
             self._tally.list(step.parts, Reason.METADATA, detail)
@@ -181,6 +176,7 @@ class Placer:
     def _restored(self, parts: Parts, entry: Entry, identity: Identity, troubles: list[str]) -> None:
         """Count an entry, and list what of it could not be set."""
         self._tally.restored += 1
+        self._locking.lock(parts, entry, identity)
         if entry.stat.nlink > 1 and (group := group_of(entry)) is not None:
             self._groups[group] = (parts, entry.name, identity)
         if troubles:
@@ -191,7 +187,7 @@ class Placer:
         folder = self._folders.enter(step.parts)
         self._made(lambda name: system.make_special(folder.handle, name, step.entry))
         try:
-            troubles, identity = self._set_held(folder, self._temporary, step.entry, shed=folder.gives_acl)
+            troubles, identity = self._set_held(folder, self._temporary, step.entry, shed=folder.gives)
             self._publish(folder, self._temporary, step.entry, step.verdict)
         except OSError:
             system.remove(folder.handle, self._temporary)
@@ -254,11 +250,27 @@ class Placer:
 
     def _refresh(self, step: Refresh) -> None:
         """Set the metadata of a file whose content is right."""
-        folder = self._folders.enter(step.parts)
-        troubles, _ = self._set_held(folder, step.entry.name, step.entry, shed=True)
+        folder, entry = self._folders.enter(step.parts), step.entry
+        try:
+            handle = system.open_plain(folder.handle, entry.name)
+        except PermissionError:  # empty, and closed even to its owner
+            troubles, _ = self._set_held(folder, entry.name, entry, shed=True)
+        else:
+            # Flags that shape the data stay: it is not written again.
+            troubles = self._set_opened(handle, entry, KEPT & ~SHAPING, unlocks=step.unlocks)
         self._tally.unchanged += 1
         if troubles:
-            self._tally.list((*step.parts, step.entry.name), Reason.METADATA, "; ".join(troubles))
+            self._tally.list((*step.parts, entry.name), Reason.METADATA, "; ".join(troubles))
+
+    def _set_opened(self, handle: int, entry: Entry, among: int, *, unlocks: bool = True) -> list[str]:
+        """Set metadata and flags of something opened, and close it; what still locks it stays."""
+        try:
+            if unlocks:
+                unlock(handle)
+            among &= ~(read_flags(handle) & LOCKING)
+            return system.set_metadata(handle, entry, self._now_ns, shed=True) + set_flags(handle, entry.flags, among)
+        finally:
+            os.close(handle)
 
     def _finish(self, step: Finish) -> None:
         """Set the metadata of a folder."""
@@ -268,12 +280,17 @@ class Placer:
         except FileNotFoundError:
             system.make_folder(folder.handle, step.entry.name)
             handle = system.open_folder(folder.handle, step.entry.name)
-        try:
-            troubles = system.set_metadata(handle, step.entry, self._now_ns, shed=True)
-        finally:
-            os.close(handle)
+        troubles = self._set_opened(handle, step.entry, KEPT)
         if troubles:
             self._tally.list((*step.parts, step.entry.name), Reason.METADATA, "; ".join(troubles))
+
+    def _relock(self, step: Relock) -> None:
+        """Give a folder back what was taken from it."""
+        handle = self._folders.enter(step.parts).handle
+        if step.mode is not None:
+            os.fchmod(handle, step.mode)
+        if step.locks and (troubles := set_flags(handle, step.locks, step.locks)):
+            self._tally.list(step.parts, Reason.METADATA, "; ".join(troubles))
 
     def _open(self, parent: Folder, name: bytes) -> Folder:
         """Step down into a folder; remember one folder of each file system, to flush it."""
@@ -281,18 +298,4 @@ class Placer:
         device = os.fstat(handle).st_dev
         if device not in self._flushable:
             self._flushable[device] = os.dup(handle)
-        return Folder(name, handle, gives_acl=system.has_default_acl(handle))
-
-
-def _reason(step: Step, error: OSError) -> tuple[Reason, str]:
-    """Return what the list says of a system error."""
-    word = system.reason_of(error)
-    if error.errno == errno.EPERM and isinstance(step, Special) and step.entry.stat.type in _DEVICES:
-        return Reason.UNSUPPORTED, f"only root can make device nodes ({word})"
-    if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
-        return Reason.WRITE_ERROR, f"a folder that is not empty, or something new, is in the way ({word})"
-    if error.errno in {errno.ELOOP, errno.ENOTDIR}:
-        return Reason.OUTSIDE_TARGET, f"a folder above it was replaced ({word})"
-    if isinstance(error, PermissionError):
-        return Reason.ACCESS_DENIED, word
-    return Reason.WRITE_ERROR, word
+        return Folder(name, handle, gives=system.gives_on(handle))

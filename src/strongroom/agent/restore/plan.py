@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from strongroom.agent.platform import linux_place as system
+from strongroom.agent.platform.linux_flags import LOCKING, read_flags
+from strongroom.agent.platform.linux_unlock import unlock
 from strongroom.agent.restore.aside import move_aside
 from strongroom.agent.restore.content import content_of
 from strongroom.agent.restore.folders import Folder, Folders
@@ -59,6 +61,11 @@ class Rules:
     conflict: ConflictMode
     key_ids: bytes
     kept_label: bytes
+
+    @property
+    def overwrites(self) -> bool:
+        """Whether things there are replaced, so that flags which lock them may be removed."""
+        return self.conflict in {ConflictMode.OVERWRITE, ConflictMode.OVERWRITE_OLDER}
 
 
 class Planner:
@@ -141,7 +148,7 @@ class Planner:
 
     def _note_left(self) -> None:
         """Have folders locked again that were opened up, after all that is written into them."""
-        self._batch.steps += [Relock(parts, mode) for parts, mode in self._folders.take_left()]
+        self._batch.steps += [Relock(*left) for left in self._folders.take_left()]
 
     def _make_or_open(self, parent: Folder, name: bytes) -> Folder:
         """Step down into a folder; it is made when nothing is there."""
@@ -166,7 +173,15 @@ class Planner:
             self._clear(parent, name, existing)
             return None
         _unlock(folder)
+        self._take_locks(folder)
         return folder
+
+    def _take_locks(self, folder: Folder) -> None:
+        """Unlock a folder for as long as we are in it, where that is permitted to us."""
+        locks = read_flags(folder.handle) & LOCKING
+        if locks and self._rules.overwrites:
+            folder.locks = unlock(folder.handle)
+        folder.is_locked = locks != folder.locks
 
     def _clear(self, parent: Folder, name: bytes, existing: os.stat_result) -> None:
         """Clear away something that has the name of a folder and is none, if the conflict mode says so."""
@@ -198,7 +213,9 @@ class Planner:
         if verdict is Verdict.SKIP:
             self._tally.skipped += 1
         elif existing is not None and is_file and is_same_file(existing, entry) and self._has_content(folder, entry):
-            self._batch.steps.append(Refresh(parts, entry))
+            self._batch.steps.append(Refresh(parts, entry, self._rules.overwrites))
+        elif folder.is_locked:
+            self._tally.fail((*parts, entry.name), Reason.ACCESS_DENIED, "the folder is immutable or append-only")
         elif entry.stat.nlink > 1 and self._is_known_group(entry):
             self._batch.steps.append(HardLink(parts, entry, verdict))
         elif not is_file:

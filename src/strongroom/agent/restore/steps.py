@@ -54,10 +54,11 @@ class HardLink:
 
 @dataclass(slots=True)
 class Refresh:
-    """Set the metadata of a file whose content is right already."""
+    """Set the metadata of a file whose content is right already; flags that lock it go only if it `unlocks`."""
 
     parts: Parts
     entry: Entry
+    unlocks: bool = True
 
 
 @dataclass(slots=True)
@@ -70,10 +71,11 @@ class Finish:
 
 @dataclass(slots=True)
 class Relock:
-    """Give a folder its mode back that was opened up to write into it."""
+    """Give a folder back the mode and the flags that it was opened up from to write into it."""
 
     parts: Parts
-    mode: int
+    mode: int | None
+    locks: int = 0
 
 
 Step: TypeAlias = Piece | Special | HardLink | Refresh | Finish | Relock

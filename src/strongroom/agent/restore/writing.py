@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from strongroom.agent.platform import linux_place as system
+from strongroom.agent.platform.linux_flags import KEPT, LOCKING, SHAPING, set_flags
 from strongroom.errors import Damaged
 
 if TYPE_CHECKING:
@@ -26,9 +27,24 @@ class Writing:
         self.folder = folder
         self.temporary = temporary
         self.written = 0
+        self._troubles: list[str] = []
         self._extents = list(reversed(entry.extents)) if entry.extents is not None else None
         self._handle = system.new_file(folder.handle, temporary)
+        self._has_flags = bool(entry.flags) or folder.gives
+        try:
+            self._shape(entry)
+        except OSError:
+            self.give_up()
+            raise
         self.identity: Identity = (0, 0, 0, 0)  # known once it is finished
+
+    def _shape(self, entry: Entry) -> None:
+        """Set what must be set before the content is there."""
+        if self._has_flags:
+            self._troubles = set_flags(self._handle, entry.flags, SHAPING)
+        if self._extents is not None:
+            # The whole size at once: where a file grows by each write, some file systems fill its holes in advance.
+            os.ftruncate(self._handle, entry.stat.size)
 
     def write(self, data: memoryview) -> None:
         """Write the next bytes of the content, where they belong.
@@ -53,28 +69,32 @@ class Writing:
                 self._extents.append((offset + taken, length - taken))
 
     def finish(self, entry: Entry, now_ns: int) -> list[str]:
-        """Set size and metadata and close the file; return what could not be set.
+        """Set metadata and flags, but for those that lock it, and close the file; return what could not be set.
 
         Raises:
             OSError: it cannot be closed in order.
             Damaged: a sparse file has less content than ranges for it.
         """
-        if self._extents is not None:
-            if self._extents:
-                raise _misfit()
-            os.ftruncate(self._handle, entry.stat.size)
-        troubles = system.set_metadata(self._handle, entry, now_ns, shed=self.folder.gives_acl)
+        if self._extents:
+            raise _misfit()
+        troubles = system.set_metadata(self._handle, entry, now_ns, shed=self.folder.gives)
+        if self._has_flags:
+            troubles += self._troubles + set_flags(self._handle, entry.flags, KEPT & ~SHAPING & ~LOCKING)
         self.identity = system.identity_of(os.fstat(self._handle))
         handle, self._handle = self._handle, -1
         os.close(handle)
         return troubles
 
-    def give_up(self) -> None:
-        """Close and remove the temporary file."""
+    def give_up(self) -> str:
+        """Close and remove the temporary file; say so if it must stay."""
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
-        system.remove(self.folder.handle, self.temporary)
+        try:
+            system.remove(self.folder.handle, self.temporary)
+        except OSError as error:
+            return f"; {self.temporary.decode()} beside it could not be removed: {system.reason_of(error)}"
+        return ""
 
 
 def _misfit() -> Damaged:

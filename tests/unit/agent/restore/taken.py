@@ -3,9 +3,11 @@
 Neither uses the code that backs up or restores, so that a mistake cannot hide on both sides.
 """
 
+import fcntl
 import hashlib
 import os
 import stat
+import sys
 
 from strongroom.engine.format.block import Block, BlockKind, Method, encode_block
 from strongroom.engine.format.ids import chunk_id
@@ -78,15 +80,16 @@ class TakenSnapshot:
             rdev=seen.st_rdev,
         )
         xattrs = tuple((os.fsencode(n), os.getxattr(path, n, follow_symlinks=False)) for n in _attributes(path))
+        flags = flags_of(path) if kind in {EntryType.FOLDER, EntryType.FILE} else 0
         if kind is EntryType.FOLDER:
-            return Entry(kept, xattrs=xattrs, subtree=b"f" * 32)
+            return Entry(kept, xattrs=xattrs, subtree=b"f" * 32, flags=flags)
         if kind is EntryType.SYMLINK:
             return Entry(kept, target=os.readlink(path), xattrs=xattrs)
         if kind is not EntryType.FILE:
             return Entry(kept, xattrs=xattrs)
         extents = data_ranges(path)
         content, depth = self.content(path, extents)
-        return Entry(kept, xattrs=xattrs, extents=extents, content=content, depth=depth)
+        return Entry(kept, xattrs=xattrs, extents=extents, content=content, depth=depth, flags=flags)
 
     def content(self, path, extents):
         with open(path, "rb") as file:
@@ -148,7 +151,9 @@ def look_at(folder):
         about.append({n: os.getxattr(path, n, follow_symlinks=False) for n in _attributes(path)})
         if kind == stat.S_IFREG:
             with open(path, "rb") as file:
-                about += [hashlib.sha256(file.read()).hexdigest(), data_ranges(path)]
+                about += [hashlib.sha256(file.read()).hexdigest(), data_ranges(path), flags_of(path)]
+        if kind == stat.S_IFDIR:
+            about.append(flags_of(path))
         if kind == stat.S_IFLNK:
             about.append(os.readlink(path))
         if kind != stat.S_IFDIR and info.st_nlink > 1:
@@ -169,6 +174,20 @@ def data_ranges(path):
             at = os.lseek(file.fileno(), start, os.SEEK_HOLE)
             ranges.append((start, at - start))
     return None if ranges in ([(0, size)], []) and (ranges or not size) else tuple(ranges)
+
+
+def flags_of(path):
+    """Return the inode flags that `chattr` sets; those that say how a file is stored are left out."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except PermissionError:
+        return 0
+    try:
+        return int.from_bytes(fcntl.ioctl(handle, 0x80086601, bytes(8))[:4], sys.byteorder) & 0x6283C4FF
+    except OSError:
+        return 0
+    finally:
+        os.close(handle)
 
 
 def _attributes(path):

@@ -16,7 +16,7 @@ from strongroom.agent.platform import linux_place
 from strongroom.agent.restore import folders as folders_module
 from strongroom.agent.restore.fetch import MOST_BYTES, Fetcher
 from strongroom.agent.restore.folders import Folders
-from strongroom.agent.restore.place import TargetFull
+from strongroom.agent.restore.trouble import TargetFull
 from strongroom.engine.content.blocks import make_block
 from strongroom.engine.format.block import MAX_CHUNK_BYTES as CHUNKS_MOST
 from strongroom.engine.format.block import Block, BlockKind, Method, encode_block
