@@ -322,13 +322,16 @@ def set_flag(path: bytes, flag: int) -> None:
         raise OSError(errno.EOPNOTSUPP, "the file system ignores this flag")
 
 
-def unlock(path: bytes) -> None:
+def unlock(path: bytes, folder: int | None = None) -> None:
     """Remove the flags of a file or folder that keep it from being removed; all else has none."""
-    if stat.S_IFMT(os.lstat(path).st_mode) not in {stat.S_IFREG, stat.S_IFDIR}:
+    if stat.S_IFMT(os.lstat(path, dir_fd=folder).st_mode) not in {stat.S_IFREG, stat.S_IFDIR}:
         return
-    handle = os.open(path, os.O_RDONLY)
+    handle = os.open(path, os.O_RDONLY, dir_fd=folder)
     try:
-        (present,) = struct.unpack_from("=I", fcntl.ioctl(handle, _GET_FLAGS, bytes(8)))
+        try:
+            (present,) = struct.unpack_from("=I", fcntl.ioctl(handle, _GET_FLAGS, bytes(8)))
+        except OSError:  # a file system without flags
+            return
         if present & (IMMUTABLE | APPEND_ONLY):
             fcntl.ioctl(handle, _SET_FLAGS, struct.pack("=II", present & ~(IMMUTABLE | APPEND_ONLY), 0))
     finally:

@@ -71,9 +71,9 @@ def locked_tree(root: Path) -> None:
 def unlock_tree(root: Path) -> None:
     """Make a folder and all below it changeable and removable again."""
     unlock(os.fsencode(root))
-    for folder, folders, files in os.walk(os.fsencode(root)):
+    for _, folders, files, handle in os.fwalk(os.fsencode(root)):
         for name in (*folders, *files):
-            unlock(folder + b"/" + name)
+            unlock(name, handle)
 
 
 def non_utf8_names(root: Path) -> list[bytes]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from strongroom.agent.platform.base import OsFamily, SourceKind
 from strongroom.agent.platform.linux_files import LinuxFolder, open_folder
+from strongroom.agent.platform.linux_quiet import QuietLinks
 from strongroom.agent.platform.locks import LockTable
 from strongroom.agent.platform.mounts import MountTable
 
@@ -71,6 +72,7 @@ class LinuxSource:
     def __init__(self) -> None:
         self._mounts = MountTable()
         self._locks = LockTable()
+        self._links = QuietLinks()
         self._users: dict[int, str] = {}
         self._groups: dict[int, str] = {}
         self._names: list[bytes] = []
@@ -96,7 +98,7 @@ class LinuxSource:
             self._names.append(name)
             self._handles.append(handle)
             self._give_up_oldest()
-        return LinuxFolder(handle, self._mounts, self._locks)
+        return LinuxFolder(handle, self._mounts, self._locks, self._links)
 
     def _climb_to(self, wanted: list[bytes]) -> None:
         """Close what is not on the way to the wanted folder."""
@@ -170,6 +172,7 @@ class LinuxSource:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close all handles."""
+        self._links.close()
         for handle in self._handles:
             if handle is not None:
                 os.close(handle)

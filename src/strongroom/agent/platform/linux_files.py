@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from strongroom.agent.platform.base import Locks
+    from strongroom.agent.platform.linux_quiet import QuietLinks
     from strongroom.agent.platform.locks import LockTable
     from strongroom.agent.platform.mounts import Mount, MountTable
 
@@ -46,16 +47,19 @@ _TYPES = {
     modes.S_IFBLK >> 12: EntryType.BLOCK_DEVICE,
     modes.S_IFSOCK >> 12: EntryType.SOCKET,
 }
+SECOND_NAMES = frozenset({"trusted.SGI_ACL_FILE", "trusted.SGI_ACL_DEFAULT"})
+"""Under these XFS shows its access lists once more; elsewhere they would be attributes without a meaning."""
 _NO_XATTRS = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EACCES, errno.ENODATA)
 
 
 class LinuxFolder:
     """An open folder; see `base.Folder`."""
 
-    __slots__ = ("_device", "_handle", "_locks", "_mount", "_mounts")
+    __slots__ = ("_device", "_handle", "_links", "_locks", "_mount", "_mounts")
 
-    def __init__(self, handle: int, mounts: MountTable, locks: LockTable) -> None:
+    def __init__(self, handle: int, mounts: MountTable, locks: LockTable, links: QuietLinks) -> None:
         self._handle = handle
+        self._links = links
         self._mounts = mounts
         self._locks = locks
         self._mount: Mount | None = None
@@ -107,7 +111,7 @@ class LinuxFolder:
 
     def link_target(self, name: bytes) -> bytes:
         """Return what a symbolic link points to."""
-        return os.readlink(name, dir_fd=self._handle)
+        return self._links.target(self, self._handle, name)
 
     def xattrs(self, name: bytes) -> tuple[tuple[bytes, bytes], ...]:
         """Return extended attributes, of the link itself where it is one."""
@@ -280,6 +284,8 @@ def _read_xattrs(place: int | bytes, *, follow: bool) -> tuple[tuple[bytes, byte
         return ()
     found = []
     for name in names:
+        if name in SECOND_NAMES:
+            continue
         with contextlib.suppress(OSError):  # unreadable for us, or just removed
             found.append((os.fsencode(name), os.getxattr(place, name, follow_symlinks=follow)))
     return tuple(sorted(found))

@@ -212,8 +212,12 @@ def set_metadata(handle: int | str, entry: Entry, now_ns: int, *, shed: bool = F
         _set_attributes(handle, entry, troubles, acl=True)
     try:
         os.utime(handle, ns=(now_ns, seen.mtime_ns))
+        kept_ns = os.stat(handle).st_mtime_ns
     except (OSError, OverflowError) as error:
         troubles.append(f"time: {reason_of(error)}")
+    else:
+        if kept_ns != seen.mtime_ns:
+            troubles.append(f"time: not kept to the nanosecond, off by {(kept_ns - seen.mtime_ns) / 1e9:.9f} s")
     return troubles
 
 

@@ -59,7 +59,7 @@ class Placer:
         self._now_ns = clock.now_ns()
         self._writing: Writing | None = None
         self._locking = Locking(self._other_folders, tally)
-        self._groups: dict[HardLinkGroup, tuple[Parts, bytes, Identity]] = {}
+        self._groups: dict[HardLinkGroup, tuple[Parts, bytes, Identity, str]] = {}
         self._flushable = {os.fstat(target).st_dev: os.dup(target)}
 
     def place(self, batches: Iterable[tuple[Batch, Mapping[ChunkId, memoryview]]]) -> None:
@@ -177,10 +177,11 @@ class Placer:
         """Count an entry, and list what of it could not be set."""
         self._tally.restored += 1
         self._locking.lock(parts, entry, identity)
+        told = "; ".join(troubles)
         if entry.stat.nlink > 1 and (group := group_of(entry)) is not None:
-            self._groups[group] = (parts, entry.name, identity)
-        if troubles:
-            self._tally.list((*parts, entry.name), Reason.METADATA, "; ".join(troubles))
+            self._groups[group] = (parts, entry.name, identity, told)
+        if told:
+            self._tally.list((*parts, entry.name), Reason.METADATA, told)
 
     def _special(self, step: Special) -> None:
         """Make a link, FIFO, socket or device node."""
@@ -212,7 +213,7 @@ class Placer:
         folder = self._folders.enter(step.parts)
         beside = self._other_folders.enter(first[0])
         try:
-            self._link(beside, folder, *first[1:])
+            self._link(beside, folder, *first[1:3])
             self._publish(folder, self._temporary, step.entry, step.verdict)
         except OSError as error:
             system.remove(folder.handle, self._temporary)
@@ -221,6 +222,8 @@ class Placer:
             self._tally.list((*step.parts, step.entry.name), Reason.METADATA, detail)
         else:
             self._tally.restored += 1
+            if first[3]:
+                self._tally.list((*step.parts, step.entry.name), Reason.METADATA, first[3])
         finally:
             # Renaming one name of a file over another of the same file does nothing, and leaves both.
             system.remove(folder.handle, self._temporary)
