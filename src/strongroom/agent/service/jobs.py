@@ -15,6 +15,7 @@ from strongroom.agent.backup.events import Cancelled
 from strongroom.agent.service.carry_out import RunningJob
 from strongroom.agent.service.job_events import JobEvents, Stop
 from strongroom.errors import StrongroomError
+from strongroom.memory import give_back
 from strongroom.model.job import JobType
 from strongroom.model.steps import RestoreStep, Step
 from strongroom.protocol.messages import BackupOrder, RestoreOrder
@@ -122,6 +123,9 @@ class Jobs:
                 self._ended[order.job_id] = None
                 if len(self._ended) > _REMEMBERED:
                     self._ended.popitem(last=False)
+                is_last = not self._running
+            if is_last:
+                give_back()
 
     def _set_lock(self, set_id: int) -> threading.Lock:
         """Return the lock that keeps two backups of a set apart."""

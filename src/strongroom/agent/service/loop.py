@@ -24,6 +24,7 @@ from strongroom.agent.platform.current import current_platform
 from strongroom.agent.service.carry_out import Workshop
 from strongroom.agent.service.jobs import Jobs
 from strongroom.errors import Conflict, Refused, StrongroomError, Unavailable
+from strongroom.memory import keep_freed_memory
 from strongroom.protocol.messages import BackupOrder, CancelOrder, Hello, Order, Report, RestoreOrder
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def run(state: Path) -> None:
         Mistake: the agent is not activated, or its settings are wrong.
         Conflict: another agent runs with this state folder.
     """
+    keep_freed_memory()
     config = load_config(state)
     identity = load_identity(state)
     with _only_agent(state):

@@ -24,10 +24,10 @@ from django.db import connections
 from django.urls import resolve
 
 from strongroom import clock
+from strongroom.memory import keep_freed_memory
 from strongroom.server.app import listener
 from strongroom.server.app.address import names_of, told, url_of
 from strongroom.server.app.doors import doors
-from strongroom.server.app.memory import keep_freed_memory
 from strongroom.server.app.only_one import only_server
 from strongroom.server.app.workers import Workers
 from strongroom.server.backup.abort import abort_after_server_start
