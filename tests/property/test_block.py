@@ -9,7 +9,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strongroom.engine.content.blocks import fill_blocks, make_block
+from strongroom.engine.content.blocks import ALONE, DATA_BYTES, TREE_BYTES, Chunks, fill_blocks, make_block
 from strongroom.engine.format.block import (
     MAX_PLAIN_BYTES,
     BlockKind,
@@ -32,9 +32,32 @@ def chunks_of(datas):
     return [(chunk_id(KEYS.key_ids, data), data) for data in datas]
 
 
-@given(kinds, chunk_lists)
-def test_chunks_come_back_in_their_order(kind, datas):
-    blocks = [decode_block(encode_block(block)) for block in fill_blocks(kind, chunks_of(datas))]
+def laid_out(draw_splits, datas):
+    """Chunks in pieces: some alone, some several in one piece."""
+    chunks = Chunks()
+    waiting = []
+    for (one, data), ends_piece in zip(chunks_of(datas), draw_splits, strict=False):
+        waiting.append((one, data))
+        if ends_piece:
+            chunks.extend(*lists_of(waiting))
+            waiting = []
+    for one, data in waiting:
+        chunks.add(one, data)
+    return chunks
+
+
+def lists_of(pairs):
+    return [one for one, _ in pairs], [len(data) for _, data in pairs], b"".join(data for _, data in pairs)
+
+
+sizes_of_blocks = st.sampled_from((DATA_BYTES, TREE_BYTES, 1000, ALONE))
+splits = st.lists(st.booleans(), min_size=6, max_size=6)
+
+
+@given(kinds, chunk_lists, splits, sizes_of_blocks)
+def test_chunks_come_back_in_their_order(kind, datas, pieces, full_bytes):
+    filled = fill_blocks(kind, laid_out(pieces, datas), full_bytes)
+    blocks = [decode_block(encode_block(block)) for block in filled]
     assert b"".join(bytes(verify_block(block, KEYS.key_ids)) for block in blocks) == b"".join(datas)
     assert [(one, size) for block in blocks for one, size in zip(block.ids, block.sizes, strict=True)] == [
         (one, len(data)) for one, data in chunks_of(datas)
@@ -42,18 +65,27 @@ def test_chunks_come_back_in_their_order(kind, datas):
     assert {block.kind for block in blocks} == {kind}
 
 
-@given(chunk_lists)
-def test_blocks_are_full_but_not_too_full(datas):
-    blocks = list(fill_blocks(BlockKind.DATA, chunks_of(datas)))
+@given(chunk_lists, splits, sizes_of_blocks)
+def test_blocks_are_full_but_not_too_full(datas, pieces, full_bytes):
+    blocks = list(fill_blocks(BlockKind.DATA, laid_out(pieces, datas), full_bytes))
     for block in blocks:
-        assert block.plain_size <= 1 << 20 or len(block.ids) == 1
+        assert block.plain_size <= full_bytes or len(block.ids) == 1
     for block, following in itertools.pairwise(blocks):
-        assert block.plain_size + following.sizes[0] > 1 << 20
+        assert block.plain_size + following.sizes[0] > full_bytes
 
 
-@given(chunk_lists)
-def test_a_block_is_never_larger_than_its_chunks(datas):
-    for block in fill_blocks(BlockKind.DATA, chunks_of(datas)):
+@given(chunk_lists, splits, st.lists(st.booleans(), min_size=6, max_size=6))
+def test_of_chunks_only_the_wanted_are_kept(datas, pieces, wanted):
+    wanted = wanted[: len(datas)]
+    kept = laid_out(pieces, datas).only(wanted)
+    expected = [pair for pair, is_wanted in zip(chunks_of(datas), wanted, strict=True) if is_wanted]
+    assert list(zip(kept.ids, map(bytes, kept.each()), strict=True)) == expected
+    assert kept.size == sum(kept.sizes) == sum(len(data) for _, data in expected)
+
+
+@given(chunk_lists, splits)
+def test_a_block_is_never_larger_than_its_chunks(datas, pieces):
+    for block in fill_blocks(BlockKind.DATA, laid_out(pieces, datas), DATA_BYTES):
         assert len(block.payload) <= block.plain_size
         assert (block.method == Method.STORED) == (len(block.payload) == block.plain_size)
 

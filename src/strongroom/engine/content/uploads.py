@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from strongroom.engine.content.blocks import fill_blocks
+from strongroom.engine.content.blocks import Chunks, fill_blocks
 from strongroom.engine.format.block import BlockKind, encode_block
 from strongroom.errors import Conflict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from strongroom.engine.content.sink import Sink
     from strongroom.model.entry import ChunkId
-
-    Chunk = tuple[ChunkId, bytes]
 
 BATCH_BYTES: Final = 4 << 20
 """Chunks are given in batches of this size; `missing` is asked once a batch."""
@@ -51,17 +51,12 @@ class Counts(msgspec.Struct, frozen=True):
 
 @dataclass
 class Batch:
-    """Chunks of one kind on their way. `sought` once it is known that the sink lacks them all."""
+    """Chunks of one kind on their way to blocks of one size. `sought` once it is known that the sink lacks them all."""
 
     kind: BlockKind
-    chunks: list[Chunk] = field(default_factory=list)
-    size: int = 0
+    full_bytes: int
+    chunks: Chunks = field(default_factory=Chunks)
     sought: bool = False
-
-    def add(self, chunk: ChunkId, data: bytes) -> None:
-        """Append a chunk."""
-        self.chunks.append((chunk, data))
-        self.size += len(data)
 
 
 class Uploads:
@@ -75,7 +70,7 @@ class Uploads:
         self._changed = threading.Condition()
         # All below is read and written under `_changed` only.
         self._waiting: deque[Batch] = deque()
-        self._unsent = {kind: Batch(kind, sought=True) for kind in BlockKind}
+        self._unsent: dict[tuple[BlockKind, int], Chunks] = {}
         self._busy = 0
         self._running = False
         self._failure: BaseException | None = None
@@ -105,10 +100,9 @@ class Uploads:
         """Wait until all that was given is put. Raises what an uploader raised."""
         with self._changed:
             self._wait_idle()
-            for kind, rest in self._unsent.items():
-                if rest.chunks:
-                    self._waiting.append(rest)
-                    self._unsent[kind] = Batch(kind, sought=True)
+            for (kind, full_bytes), rest in self._unsent.items():
+                self._waiting.append(Batch(kind, full_bytes, rest, sought=True))
+            self._unsent.clear()
             self._changed.notify_all()
             self._wait_idle()
 
@@ -123,7 +117,7 @@ class Uploads:
                 thread.join()
 
     def _is_full(self, batch: Batch) -> bool:
-        return bool(self._waiting) and sum(one.size for one in self._waiting) + batch.size > WAITING_BYTES
+        return bool(self._waiting) and sum(one.chunks.size for one in self._waiting) + batch.chunks.size > WAITING_BYTES
 
     def _wait_idle(self) -> None:
         self._changed.wait_for(lambda: self._has_ended() or not (self._waiting or self._busy))
@@ -169,31 +163,29 @@ class Uploads:
             self._send(batch)
             return
         if not self._knows_nothing:
-            wanted = self._sink.missing([chunk for chunk, _ in batch.chunks])
-            batch.chunks = [one for one, is_missing in zip(batch.chunks, wanted, strict=True) if is_missing]
-        parcel = self._collect(batch)
+            batch.chunks = batch.chunks.only(self._sink.missing(batch.chunks.ids))
+        parcel = self._collect(batch) if batch.chunks.ids else None
         if parcel is not None:
             self._send(parcel)
 
     def _collect(self, batch: Batch) -> Batch | None:
         """Add missing chunks to those not sent yet; return them all once they are enough for a parcel."""
         with self._changed:
-            unsent = self._unsent[batch.kind]
-            for chunk, data in batch.chunks:
-                unsent.add(chunk, data)
-            if unsent.size < PARCEL_BYTES and len(unsent.chunks) < BATCH_CHUNKS:
+            unsent = self._unsent.setdefault((batch.kind, batch.full_bytes), Chunks())
+            unsent.append(batch.chunks)
+            if unsent.size < PARCEL_BYTES and len(unsent.ids) < BATCH_CHUNKS:
                 return None
-            self._unsent[batch.kind] = Batch(batch.kind, sought=True)
-            return unsent
+            del self._unsent[batch.kind, batch.full_bytes]
+            return Batch(batch.kind, batch.full_bytes, unsent, sought=True)
 
     def _send(self, parcel: Batch) -> None:
-        blocks = [encode_block(block) for block in fill_blocks(parcel.kind, parcel.chunks)]
+        blocks = [encode_block(block) for block in fill_blocks(parcel.kind, parcel.chunks, parcel.full_bytes)]
         stored = self._sink.put(blocks)
         with self._changed:
             before = self._counts
             self._counts = Counts(
-                chunks=before.chunks + len(parcel.chunks),
-                bytes_new=before.bytes_new + parcel.size,
+                chunks=before.chunks + len(parcel.chunks.ids),
+                bytes_new=before.bytes_new + parcel.chunks.size,
                 bytes_sent=before.bytes_sent + sum(map(len, blocks)),
                 bytes_stored=before.bytes_stored + stored,
             )
@@ -202,25 +194,30 @@ class Uploads:
 class Filling:
     """Chunks of one kind on their way into `uploads`: collected into a batch, which is given when it is full."""
 
-    def __init__(self, kind: BlockKind, uploads: Uploads) -> None:
+    def __init__(self, kind: BlockKind, full_bytes: int, uploads: Uploads) -> None:
         """Begin with an empty batch."""
         self._kind = kind
+        self._full_bytes = full_bytes
         self._uploads = uploads
-        self._batch = Batch(kind)
+        self._chunks = Chunks()
 
     def add(self, chunk: ChunkId, data: bytes) -> None:
         """Append a chunk; called once per small file, so it does as little as it can."""
-        batch = self._batch
-        size = batch.size + len(data)
-        if size > BATCH_BYTES or len(batch.chunks) >= BATCH_CHUNKS:
-            self.give()
-            batch, size = self._batch, len(data)
-        batch.chunks.append((chunk, data))
-        batch.size = size
+        self._make_room(len(data), 1)
+        self._chunks.add(chunk, data)
+
+    def extend(self, ids: Sequence[ChunkId], sizes: Sequence[int], piece: bytes) -> None:
+        """Append many chunks that lie in one piece."""
+        self._make_room(len(piece), len(ids))
+        self._chunks.extend(ids, sizes, piece)
 
     def give(self) -> None:
         """Hand over what there is."""
-        batch = self._batch
-        if batch.chunks:
-            self._batch = Batch(self._kind)
-            self._uploads.give(batch)
+        chunks = self._chunks
+        if chunks.ids:
+            self._chunks = Chunks()
+            self._uploads.give(Batch(self._kind, self._full_bytes, chunks))
+
+    def _make_room(self, size: int, count: int) -> None:
+        if self._chunks.size + size > BATCH_BYTES or len(self._chunks.ids) + count > BATCH_CHUNKS:
+            self.give()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
 
-from strongroom.engine.content.blocks import FULL_BYTES
+from strongroom.engine.content.blocks import ALONE, DATA_BYTES, LARGE_BYTES, TREE_BYTES
 from strongroom.engine.content.chunking import MINIMUM, Cutter, cut_bytes
 from strongroom.engine.content.runs import RunBuilder
 from strongroom.engine.content.uploads import Counts, Filling, Uploads
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from strongroom.engine.format.keys import ContentKeys
 
 RECENT_IDS: Final = 131_072
+LEAF_BYTES: Final = 1 << 20
+"""A larger leaf is split: equal folders must give equal nodes, so this never changes."""
 
 
 class Content(msgspec.Struct, frozen=True, gc=False):
@@ -62,8 +64,9 @@ class SnapshotWriter:
         self._gear = keys.gear
         self._cutter = Cutter(keys.gear)
         self._uploads = Uploads(sink, uploaders)
-        self._data = Filling(BlockKind.DATA, self._uploads)
-        self._nodes = Filling(BlockKind.TREE, self._uploads)
+        self._data = Filling(BlockKind.DATA, DATA_BYTES, self._uploads)
+        self._large = Filling(BlockKind.DATA, ALONE, self._uploads)
+        self._nodes = Filling(BlockKind.TREE, TREE_BYTES, self._uploads)
         self._recent = _RecentIds(RECENT_IDS)
 
     def __enter__(self) -> Self:
@@ -112,7 +115,7 @@ class SnapshotWriter:
             Mistake: an entry cannot be stored (code `bad_entry`, or `entry_too_large`).
         """
         node = encode_leaf(entries)
-        if len(node) > FULL_BYTES and len(entries) > 1:
+        if len(node) > LEAF_BYTES and len(entries) > 1:
             middle = len(entries) // 2
             return self.add_leaves(entries[:middle]) + self.add_leaves(entries[middle:])
         if len(node) > MAX_NODE_BYTES:
@@ -143,8 +146,8 @@ class SnapshotWriter:
 
     def finish(self) -> None:
         """Wait until all is in the sink. Raises what an uploader raised. More may be added afterwards."""
-        self._data.give()
-        self._nodes.give()
+        for filling in (self._data, self._large, self._nodes):
+            filling.give()
         self._uploads.finish()
 
     def _leaves(self, parts: Iterable[Part]) -> Iterator[Leaf]:
@@ -161,7 +164,7 @@ class SnapshotWriter:
         for view in chunks:
             chunk = chunk_id(self._key, view)
             if self._recent.note(chunk):
-                self._data.add(chunk, bytes(view))
+                (self._large if len(view) > LARGE_BYTES else self._data).add(chunk, bytes(view))
             lists.add(chunk, len(view))
             size += len(view)
         ids, depth = lists.finish()
