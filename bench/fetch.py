@@ -66,6 +66,18 @@ def find_borg(cache: Path) -> Program:
     return require(found, "borg", BORG_AT_LEAST)
 
 
+def find_installed(name: str) -> Program:
+    """Find a program that is never fetched.
+
+    Raises:
+        NotToBeHad: it is not installed.
+    """
+    found = installed(name, (0, 0))
+    if not found:
+        raise NotToBeHad("it is not installed")
+    return found
+
+
 def installed(name: str, at_least: tuple[int, int]) -> Program | None:
     """Give the program if it is there, starts, and is new enough."""
     path = shutil.which(name)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import os
 import platform
+import subprocess
 from pathlib import Path
 
+from strongroom import __version__
+
 GIB = 1 << 30
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def describe(work: Path) -> str:
@@ -37,3 +41,11 @@ def file_system(folder: Path) -> str:
         if fields[2] == wanted:
             return fields[fields.index("-") + 1]
     return "unknown file system"
+
+
+def revision() -> str:
+    """Tell which Strongroom this is: its version, and its commit where it is a checkout."""
+    answer = subprocess.run(
+        ["git", "-C", str(ROOT), "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+    )
+    return f"{__version__} {answer.stdout.strip()}".strip()

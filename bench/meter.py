@@ -1,8 +1,13 @@
 """The meter: wall time, CPU time and peak memory of a command, with the resident processes that work for it.
 
-Memory is what the kernel counts as resident (RSS), files mapped into memory included. Processes are found by walking
-children, and looked at every few hundredths of a second. The largest process is read from the kernel's own high-water
-mark, so only what it gained in its last moments may be missed; of the sum of all, any peak shorter than a look may be.
+Memory is told in two ways. *Resident* (RSS) is what one process has at hand, files mapped into memory included; the
+kernel keeps the high-water mark of each process, so only what it gained in its last moments may be missed.
+Pages that several processes share are in the figure of each, so adding these up counts them several times. For all
+processes together each page is therefore shared out among those who have it (PSS), and those shares are added up.
+
+Looking costs the machine something, the shares most, for the kernel walks every page of a process to tell them. So
+nothing is looked at more often than every few hundredths of a second, and whatever a look takes, forty times as long
+passes before the next: the watch takes at most a fortieth of one core. A peak of the sum that is shorter may be missed.
 The usage that `wait4` reports is no help here: its maximum begins with the size of whoever started the process.
 """
 
@@ -14,14 +19,17 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import resource
 
-POLL_S = 0.02
+LOOK_S = 0.03
+SHARES_S = 0.25
+REST = 40  # times as long as a look took
+COMMAND = "command"
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 KIB = 1024
 
@@ -36,10 +44,17 @@ class Measured:
 
     seconds: float
     cpu_seconds: float
-    largest_bytes: int  # high-water mark of the largest process
-    sum_bytes: int  # most that all processes had at one moment
+    resident_bytes: dict[str, int]  # high-water mark of the largest process of each program
+    shared_out_bytes: int  # most that all processes had at one moment, shared pages counted once (PSS)
+    sum_bytes: int  # the same with shared pages counted in each (RSS)
     output: str
     other_cpu_seconds: float = 0.0  # used meanwhile by everything else on the machine, or stolen from it
+    job: dict[str, object] = field(default_factory=dict)  # the system's own record of it, where it keeps one
+
+    @property
+    def largest_bytes(self) -> int:
+        """Give the high-water mark of the largest process."""
+        return max(self.resident_bytes.values())
 
 
 def measure(
@@ -47,24 +62,25 @@ def measure(
     *,
     environment: Mapping[str, str],
     folder: Path | None = None,
-    residents: Iterable[int] = (),
+    residents: Mapping[str, int] | None = None,
     expect: tuple[int, ...] = (0,),
 ) -> Measured:
-    """Run a command to its end; count in the residents, processes that were there before and stay.
+    """Run a command to its end; count in the residents, named processes that were there before and stay.
 
     Raises:
         Failed: it ended with an exit code that is not expected.
     """
-    residents = list(residents)
-    forget_high_water(residents)
+    residents = dict(residents or {})
+    staying = list(residents.values())
+    forget_high_water(staying)
     busy_before = busy_seconds()
-    used_before = sum(cpu_seconds(pid) for pid in family(residents))
+    used_before = sum(cpu_seconds(pid) for pid in family(staying))
     with tempfile.TemporaryFile() as output:
         began = time.perf_counter()
         process = subprocess.Popen(
             command, env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         )
-        watch = Watch([process.pid, *residents])
+        watch = Watch({COMMAND: process.pid, **residents})
         with watch:
             usage = wait_for(process)
             seconds = time.perf_counter() - began
@@ -73,13 +89,14 @@ def measure(
         text = output.read().decode("utf-8", "replace")
     if process.returncode not in expect:
         raise Failed(f"{' '.join(command)} ended with {process.returncode}: {text[-2000:].strip()}")
-    resident_seconds = sum(cpu_seconds(pid) for pid in family(residents)) - used_before
+    resident_seconds = sum(cpu_seconds(pid) for pid in family(staying)) - used_before
     ours = usage.ru_utime + usage.ru_stime + max(0.0, resident_seconds)
     return Measured(
         seconds=seconds,
         cpu_seconds=ours,
-        largest_bytes=watch.largest_bytes,
-        sum_bytes=max(watch.sum_bytes, watch.largest_bytes),
+        resident_bytes=watch.resident_bytes,
+        shared_out_bytes=watch.shared_out_bytes,
+        sum_bytes=watch.sum_bytes,
         output=text,
         other_cpu_seconds=max(0.0, busy - ours),
     )
@@ -98,12 +115,13 @@ def wait_for(process: subprocess.Popen[bytes]) -> resource.struct_rusage:
 
 
 class Watch:
-    """Looks at the memory of processes and their children, on a thread of its own, while the block runs."""
+    """Looks at the memory of programs and their children, on a thread of its own, while the block runs."""
 
-    def __init__(self, roots: list[int]) -> None:
+    def __init__(self, roots: Mapping[str, int]) -> None:
         """Say whose families to watch."""
         self.roots = roots
-        self.largest_bytes = 0
+        self.resident_bytes = dict.fromkeys(roots, 0)
+        self.shared_out_bytes = 0
         self.sum_bytes = 0
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._look_on, daemon=True)
@@ -113,24 +131,39 @@ class Watch:
         self._thread.start()
 
     def __exit__(self, *_: object) -> None:
-        """Look one last time and stop."""
+        """Stop."""
         self._done.set()
         self._thread.join()
-        self._look()
 
     def _look_on(self) -> None:
-        """Look until told that it is done."""
-        while not self._done.wait(POLL_S):
+        """Look until told that it is done, and one last time then."""
+        next_shares = 0.0
+        pause_s = 0.0
+        while not self._done.wait(pause_s):
+            began = time.perf_counter()
             self._look()
+            if began >= next_shares:
+                before = time.perf_counter()
+                self._look_at_shares()
+                next_shares = before + max(SHARES_S, REST * (time.perf_counter() - before))
+                began += time.perf_counter() - before  # paid for by its own rest
+            pause_s = max(LOOK_S, REST * (time.perf_counter() - began))
+        self._look()
 
     def _look(self) -> None:
-        """Take one sample."""
+        """Take one sample of what is resident."""
         now = 0
-        for pid in family(self.roots):
-            status = read_status(pid)
-            now += status.get("VmRSS", 0)
-            self.largest_bytes = max(self.largest_bytes, status.get("VmHWM", 0))
+        for name, root in self.roots.items():
+            for pid in family([root]):
+                status = read_memory(f"/proc/{pid}/status")
+                now += status.get("VmRSS", 0)
+                self.resident_bytes[name] = max(self.resident_bytes[name], status.get("VmHWM", 0))
         self.sum_bytes = max(self.sum_bytes, now)
+
+    def _look_at_shares(self) -> None:
+        """Take one sample of everybody's share."""
+        now = sum(read_memory(f"/proc/{pid}/smaps_rollup").get("Pss", 0) for pid in family(self.roots.values()))
+        self.shared_out_bytes = max(self.shared_out_bytes, now)
 
 
 def family(roots: Iterable[int]) -> list[int]:
@@ -148,13 +181,13 @@ def family(roots: Iterable[int]) -> list[int]:
     return found
 
 
-def read_status(pid: int) -> dict[str, int]:
-    """Read the memory lines of a process's status, in bytes; nothing when it has ended."""
+def read_memory(file: str) -> dict[str, int]:
+    """Read the lines of a process's file that are in kB, in bytes; nothing when it has ended."""
     try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        lines = Path(file).read_text().splitlines()
     except OSError:
         return {}
-    return {line.split(":")[0]: int(line.split()[1]) * KIB for line in lines if line.startswith(("VmRSS", "VmHWM"))}
+    return {line.split(":")[0]: int(line.split()[1]) * KIB for line in lines if line.endswith(" kB")}
 
 
 def cpu_seconds(pid: int) -> float:

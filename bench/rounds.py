@@ -1,28 +1,34 @@
 """The rounds: each system does the same work on the same data, one after the other, phase by phase.
 
-Going phase by phase, every system meets the same state of the data, and a slow minute of the machine hits
-neighbours alike. Data is read once before each phase; what was written is synced, and the disk gets a moment to settle,
-before the next system begins. Nothing is deleted within a set: a mass delete slows creating files for a while.
+Going phase by phase, every system meets the same state of the data, and a slow minute of the machine hits neighbours
+alike. Who begins changes with each phase. Before each measurement what is to be read is brought into memory, the data
+or, for a restore, that system's own storage; what others wrote is synced, and the disk gets a moment to settle. Nothing
+is deleted within a set, because a mass delete slows creating files for a while; every restore goes to a fresh folder.
+
+What takes but a moment is done a few times, and the middle one counts. Only doing nothing can be done again as it was.
 """
 
 from __future__ import annotations
 
+import functools
 import os
-import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from bench.bare import Bare, Limits
 from bench.meter import Failed, Measured
-from bench.sets import DataSet, count, read_all
-from bench.systems import System, compare
+from bench.sets import DataSet, count
+from bench.systems import System, compare, size_of
 from strongroom.errors import StrongroomError
 from strongroom.testing.file_trees import Made, change_share
 
 COMPARER = Path(__file__).resolve().parents[1] / "tests" / "compare_trees.py"
 LONGEST_PAUSE_S = 2.0
+MOMENT_S = 5.0
+TIMES = 3
 GIB = 1 << 30
 PHASES = {"full": "first full", "same": "no change", "changed": "1 % change", "restore": "restore"}
 SystemMaker = Callable[[Path, Path], System]
@@ -32,21 +38,22 @@ SystemMaker = Callable[[Path, Path], System]
 class Outcome:
     """What one system did with one data set."""
 
+    key: str
     name: str
     measured: dict[str, Measured] = field(default_factory=dict)
     vault_bytes: int = 0
     restored: str = ""
     failed: str = ""
-    job_figures: dict[str, dict[str, object]] = field(default_factory=dict)
 
 
 @dataclass
 class SetResult:
-    """What all systems did with one data set."""
+    """What all systems, and the bare machine, did with one data set."""
 
     data_set: DataSet
     made: Made
     outcomes: list[Outcome]
+    limits: Limits = field(default_factory=Limits)
 
     def as_json(self) -> dict[str, object]:
         """Give everything in raw units."""
@@ -54,75 +61,99 @@ class SetResult:
             "set": self.data_set.name,
             "about": self.data_set.about,
             **asdict(self.made),
+            "machine": asdict(self.limits),
             "systems": [asdict(outcome) for outcome in self.outcomes],
         }
 
 
-def run_set(data_set: DataSet, scale: float, makers: Sequence[SystemMaker], work: Path) -> SetResult:
-    """Make the data, let every system do every phase, clean up."""
-    tell(f"{data_set.name}: making the data")
-    data = data_set.existing or work / "data"
-    made = data_set.make(data, scale) if data_set.make else count(data)
-    pause_s = min(LONGEST_PAUSE_S, 0.3 + made.size_bytes / GIB + made.files / 50_000)
-    systems = [maker(data, work / f"system-{number}") for number, maker in enumerate(makers)]
-    result = SetResult(data_set, made, [Outcome(system.name) for system in systems])
-    for system, outcome in zip(systems, result.outcomes, strict=True):
-        attempt(outcome, "prepare", system.prepare)
-    for phase, title in PHASES.items():
-        if phase == "changed":
-            if data_set.existing:
+class Round:
+    """One data set: the data, the systems that work on it, and what came out so far."""
+
+    def __init__(self, data_set: DataSet, scale: float, makers: Mapping[str, SystemMaker], work: Path) -> None:
+        """Make the data and all that has to be there before the first phase."""
+        tell(f"{data_set.name}: making the data")
+        self.data_set, self.work = data_set, work
+        self.data = data_set.existing or work / "data"
+        made = data_set.make(self.data, scale) if data_set.make else count(self.data)
+        self.bare = Bare(self.data, work / "bare")
+        self.pause_s = min(LONGEST_PAUSE_S, 0.3 + made.size_bytes / GIB + made.files / 50_000)
+        wanted = [maker for key, maker in makers.items() if key not in data_set.without]
+        self.systems = [maker(self.data, work / f"system-{number}") for number, maker in enumerate(wanted)]
+        self.result = SetResult(data_set, made, [Outcome(one.key, one.name) for one in self.systems], self.bare.limits)
+        for system, outcome in zip(self.systems, self.result.outcomes, strict=True):
+            attempt(outcome, "prepare", system, system.prepare)
+
+    def run(self) -> SetResult:
+        """Let everyone do every phase."""
+        entrants = list(zip(self.systems, self.result.outcomes, strict=True))
+        for turn, (phase, title) in enumerate(PHASES.items()):
+            if phase == "changed" and self.data_set.existing:
                 continue  # what is not ours is not changed
-            change_share(data, 0.01)
-        read_all(data)
-        for number, (system, outcome) in enumerate(zip(systems, result.outcomes, strict=True)):
-            if outcome.failed:
-                continue
-            settle(pause_s)
-            run_phase(phase, system, outcome, data, work / f"restored-{number}")
-            if not outcome.failed:
-                tell(f"{data_set.name}: {title}: {outcome.name}: {outcome.measured[phase].seconds:.2f} s")
-    return result
+            if phase == "changed":
+                change_share(self.data, 0.01)
+            self.measure_machine(phase)
+            first = turn % max(1, len(entrants))
+            for system, outcome in entrants[first:] + entrants[:first]:
+                if not outcome.failed:
+                    attempt(outcome, title, system, functools.partial(self.run_phase, phase, system, outcome))
+        self.bare.measure_speeds()
+        return self.result
 
-
-def run_phase(phase: str, system: System, outcome: Outcome, data: Path, target: Path) -> None:
-    """Let one system do one phase, and note what there is to note after it."""
-
-    def step() -> None:
-        if phase == "restore":
-            target.mkdir()
-            outcome.measured[phase] = system.restore(target)
-            outcome.restored = compare(COMPARER, sys.executable, data, target / data.relative_to("/"))
-        else:
-            outcome.measured[phase] = system.backup()
+    def measure_machine(self, phase: str) -> None:
+        """Measure the bare machine at what is the least of this phase."""
+        self.ready(self.data)
         if phase == "full":
-            outcome.vault_bytes = system.stored_bytes()
-        outcome.job_figures[phase] = system.job_figures()
+            self.bare.read()
+        elif phase == "same":
+            self.bare.walk()
+        elif phase == "restore":
+            self.bare.create(self.work / "created")
 
-    attempt(outcome, PHASES[phase], step)
+    def run_phase(self, phase: str, system: System, outcome: Outcome) -> None:
+        """Let one system do one phase, and note what there is to note after it."""
+        if phase == "restore":
+            self.restore(system, outcome)
+        else:
+            self.ready(self.data)
+            runs = [system.backup()]
+            while phase == "same" and len(runs) < TIMES and runs[0].seconds < MOMENT_S:
+                runs.append(system.backup())
+            outcome.measured[phase] = sorted(runs, key=lambda run: run.seconds)[len(runs) // 2]
+        if phase == "full":
+            outcome.vault_bytes = size_of(system.storage)
+        seconds = outcome.measured[phase].seconds
+        tell(f"{self.data_set.name}: {PHASES[phase]}: {outcome.name}: {seconds:.2f} s {outcome.restored}")
+
+    def restore(self, system: System, outcome: Outcome) -> None:
+        """Let one system restore into a fresh folder, and have the result judged."""
+        target = self.work / f"restored-{outcome.key}"
+        target.mkdir()
+        self.ready(system.storage)
+        outcome.measured["restore"] = system.restore(target)
+        outcome.restored = compare(COMPARER, sys.executable, self.data, target / self.data.relative_to("/"))
+
+    def ready(self, folder: Path) -> None:
+        """Bring into memory what is to be read, and let the disk come to rest."""
+        self.bare.warm(folder)
+        settle(self.pause_s)
 
 
-def attempt(outcome: Outcome, title: str, step: Callable[[], None]) -> None:
-    """Do one step; a failure ends this system's part in the set and is told in the table."""
+def attempt(outcome: Outcome, title: str, system: System, step: Callable[[], None]) -> None:
+    """Do one step of a system; a failure ends this system's part in the set and is told in the table."""
     try:
-        step()
+        with system.awake():
+            step()
     except (Failed, StrongroomError) as failure:
         tell(f"{outcome.name}: {title}: {failure}")
         outcome.failed = f"{title}: {str(failure).strip().splitlines()[-1]}"
 
 
-def settle(pause_s: float) -> None:
+def settle(pause_s: float = LONGEST_PAUSE_S) -> None:
     """Write out what is still in memory and give the disk a moment."""
     os.sync()
     time.sleep(pause_s)
 
 
-def clear(work: Path) -> None:
-    """Remove everything of one set, and let the disk come to rest."""
-    for item in work.iterdir():
-        shutil.rmtree(item)
-    settle(LONGEST_PAUSE_S)
-
-
 def tell(text: str) -> None:
     """Show progress on standard error."""
-    print(text, file=sys.stderr, flush=True)
+    print(f"{time.strftime('%H:%M:%S')} {text.rstrip()}", file=sys.stderr, flush=True)

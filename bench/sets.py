@@ -1,16 +1,13 @@
-"""The data sets: what each is, how it is made at a given scale, and how it is read once so that it lies in memory."""
+"""The data sets: what each is, how it is made at a given scale, and which peers would take too long with it."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from strongroom.testing.file_trees import Made, office_tree, small_tree, tiny_tree, vm_tree
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MIB = 1 << 20
 
@@ -21,8 +18,11 @@ class DataSet:
 
     name: str
     about: str
+    size_bytes: int = 0  # about, on the disk, at scale 1
     make: Callable[[Path, float], Made] | None = None
     existing: Path | None = None
+    without: tuple[str, ...] = ()  # peers left out, and why
+    because: str = ""
 
 
 SETS = {
@@ -30,23 +30,30 @@ SETS = {
     for one in (
         DataSet(
             "office",
-            "20 000 files, 2.1 GiB: documents, packed documents, pictures, logs, some copies",
+            "documents, packed documents, pictures, logs, some copies",
+            2300 * MIB,
             lambda root, scale: office_tree(root, scaled(20_000, scale), scaled(2253 * 10**6, scale)),
         ),
         DataSet(
+            "vm",
+            "disk images, half of each repeated at odd distances",
+            4096 * MIB,
+            lambda root, scale: vm_tree(root, 4, scaled(4096 * MIB, scale)),
+        ),
+        DataSet("usr", "the programs of this machine", 6000 * MIB, existing=Path("/usr")),
+        DataSet(
             "small",
-            "200 000 files of 0.5 to 8 KiB, mostly text",
+            "files of 0.5 to 8 KiB, mostly text",
+            1300 * MIB,
             lambda root, scale: small_tree(root, scaled(200_000, scale)),
         ),
         DataSet(
-            "vm",
-            "4 disk images, 4 GiB, half of it repeated at odd distances",
-            lambda root, scale: vm_tree(root, 4, scaled(4096 * MIB, scale)),
-        ),
-        DataSet(
             "tree1m",
-            "1 000 000 files of at most 48 bytes",
+            "files of at most 48 bytes",
+            4500 * MIB,
             lambda root, scale: tiny_tree(root, scaled(1_000_000, scale)),
+            without=("borg-zstd",),
+            because="borg takes minutes for each pass over a million files, whatever it compresses with",
         ),
     )
 }
@@ -65,15 +72,3 @@ def count(root: Path) -> Made:
         files += len(names)
         size_bytes += sum(os.lstat(os.path.join(folder, name)).st_size for name in names)
     return Made(files, folders, size_bytes)
-
-
-def read_all(root: Path) -> None:
-    """Read every file once, so that whoever comes first finds the data in memory like everyone after."""
-    buffer = bytearray(MIB)
-    for folder, _, names in os.walk(root):
-        for name in names:
-            path = os.path.join(folder, name)
-            if os.path.isfile(path) and not os.path.islink(path):
-                with open(path, "rb", buffering=0) as file:
-                    while file.readinto(buffer):
-                        pass
