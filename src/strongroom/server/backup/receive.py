@@ -2,18 +2,21 @@
 
 Why: the vault knows sessions, the catalog knows hosts; here a session is served only to the host whose job it is.
 Promises: whatever is heard of a session renews its job's lease. The commit closes the job in the same transaction that
-makes the snapshot, so neither is ever there without the other.
+makes the snapshot, so neither is ever there without the other. The catalog is asked about a session every few seconds,
+not with each parcel: a job that closes ends its session in this process, and the commit asks the catalog again.
 Does not: hold a catalog transaction while it waits for the vault, which has locks of its own (docs/locking.md).
 """
 
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 from django.db import transaction
 
+from strongroom import clock
 from strongroom.engine.vault.commit import SnapshotDetails
 from strongroom.engine.vault.ledger import SessionRow, SessionState, SnapshotRow
 from strongroom.errors import Conflict, Mistake, NotFound
@@ -45,11 +48,38 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from strongroom.engine.vault.session import Session
+    from strongroom.engine.vault.vault import Vault
+    from strongroom.server.hosts.authenticate import Caller
 
 _ROOT_BYTES: Final = 32
 _SUCCESS: Final = frozenset({JobState.SUCCESSFUL, JobState.SUCCESSFUL_WITH_ERRORS})
 
+_ASKED_EVERY_S: Final = 5.0
+
 _opening = threading.Lock()
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A session that the catalog was asked about, and until when the answer counts."""
+
+    host_id: str
+    vault: Vault
+    session: Session
+    until_s: float
+
+    @property
+    def lasts(self) -> bool:
+        """Whether the answer can still count."""
+        return self.session.state is SessionState.OPEN and clock.monotonic_s() < self.until_s
+
+    def serves(self, host_id: str) -> bool:
+        """Tell whether the answer still counts, for this host and the vault that is open."""
+        return self.host_id == host_id and self.vault is premises().vault and self.lasts
+
+
+_known: dict[str, _Known] = {}
+"""By session; an entry serves nobody any more once it does not last, and goes when the catalog is asked next."""
 
 
 def open_session(*, host: models.Host, message: OpenSession, now: datetime) -> SessionOpened:
@@ -79,18 +109,18 @@ def open_session(*, host: models.Host, message: OpenSession, now: datetime) -> S
     )
 
 
-def ask_missing(*, host: models.Host, message: Missing, now: datetime) -> MissingReply:
+def ask_missing(*, host: models.Host | Caller, message: Missing, now: datetime) -> MissingReply:
     """Answer which chunks must be sent, from what the set's own history holds.
 
     Raises:
         Conflict: the session has ended (`session_ended`).
         Mistake: the ids are not ids.
     """
-    session = _live_session(host, message.session, now)
+    session = _served(host, message.session, now)
     return MissingReply(flags=bytes(session.missing(split_ids(message.ids))))
 
 
-def receive_parcel(*, host: models.Host, parcel: bytes, now: datetime) -> PutReply:
+def receive_parcel(*, host: models.Host | Caller, parcel: bytes, now: datetime) -> PutReply:
     """Take in a parcel: frames, first the session's name, then blocks.
 
     Raises:
@@ -102,7 +132,7 @@ def receive_parcel(*, host: models.Host, parcel: bytes, now: datetime) -> PutRep
     frames = decode_frames(parcel)
     name = bytes(next(frames, b""))
     try:
-        session = _live_session(host, name.decode("ascii"), now)
+        session = _served(host, name.decode("ascii"), now)
     except UnicodeDecodeError as error:
         raise Mistake("The parcel does not begin with the name of a session.", code="bad_frame") from error
     return PutReply(stored_bytes=session.put(list(frames)))
@@ -163,7 +193,7 @@ def _keep_session(job: models.Job, session: Session) -> None:
     job.session = session.id
 
 
-def _session_of(host: models.Host, name: str) -> tuple[SessionRow, models.Job]:
+def _session_of(host: models.Host | Caller, name: str) -> tuple[SessionRow, models.Job]:
     """Return a session and its job, to the host whose job it is and to no other."""
     job = (
         models.Job.objects.select_related("backup_set").filter(session=name, host_id=host.id).first() if name else None
@@ -173,7 +203,18 @@ def _session_of(host: models.Host, name: str) -> tuple[SessionRow, models.Job]:
     return CatalogLedger().session(name), job
 
 
-def _live_session(host: models.Host, name: str, now: datetime) -> Session:
+def _served(host: models.Host | Caller, name: str, now: datetime) -> Session:
+    """Return a live session, asking the catalog only if it has not been asked for a while."""
+    known = _known.get(name)
+    if known is None or not known.serves(host.id):
+        session = _live_session(host, name, now)
+        for gone in [other for other, entry in list(_known.items()) if not entry.lasts]:
+            _known.pop(gone, None)
+        known = _known[name] = _Known(host.id, premises().vault, session, clock.monotonic_s() + _ASKED_EVERY_S)
+    return known.session
+
+
+def _live_session(host: models.Host | Caller, name: str, now: datetime) -> Session:
     """Return the session of a running job of this host, and renew the job's lease."""
     row, job = _session_of(host, name)
     if row.state is not SessionState.OPEN or job.state != JobState.RUNNING.value:

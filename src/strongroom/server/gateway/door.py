@@ -22,7 +22,7 @@ from strongroom.server.gateway.exchange import Exchange, PeerGone, Receive, Scop
 from strongroom.server.gateway.intake import Intake
 from strongroom.server.gateway.orders import send_orders
 from strongroom.server.gateway.streams import send_frames
-from strongroom.server.hosts.authenticate import require_agent
+from strongroom.server.hosts.authenticate import require_agent, require_caller
 
 if TYPE_CHECKING:
     from strongroom.server.gateway.threads import Threads
@@ -85,7 +85,8 @@ class Gateway:
             await self._stranger(exchange, verbs.STRANGERS[endpoint])
             return
         token = _bearer(exchange)
-        host = await self._facts.run(lambda: require_agent(access_token=token, now=clock.now()))
+        who = require_caller if endpoint in verbs.FREQUENT else require_agent
+        host = await self._facts.run(lambda: who(access_token=token, now=clock.now()))
         if endpoint == Endpoint.ORDERS:
             await send_orders(exchange, host, self._facts, self._stop)
         elif endpoint == Endpoint.PUT:

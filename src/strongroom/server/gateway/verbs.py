@@ -74,6 +74,9 @@ def decode(body: bytes, shape: type[Request]) -> Request:
 PARCELS: Final[Callable[..., PutReply]] = receive.receive_parcel
 """What takes a parcel: its body is no message, but frames."""
 
+FREQUENT: Final = frozenset({Endpoint.PUT, Endpoint.MISSING})
+"""What comes by the hundred: these verbs know of their host nothing but its id (`authenticate.Caller`)."""
+
 STRANGERS: Final[dict[Endpoint, Verb]] = {
     Endpoint.ACTIVATE: Verb(Activate, activate.activate, STRANGER_BYTES),
     Endpoint.AUTHENTICATE: Verb(Authenticate, authenticate.authenticate, STRANGER_BYTES),

@@ -1,18 +1,20 @@
 """How an agent proves which host it is: a signed assertion for a short-lived access token, a token for each request.
 
 Promises: an assertion is accepted within `ASSERTION_S` seconds around its time, and once, also across a restart.
-The host is looked up at every request, so a revocation works at the next one.
+The host is looked up at every request, so a revocation works at the next one. Requests that move data come by the
+hundred: for them that look-up is one plain question (30 us; making an object of a row costs 20 times as much).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from strongroom.errors import Refused, Unauthenticated
 from strongroom.protocol.messages import Authenticate, Authenticated, assertion_bytes
@@ -23,6 +25,14 @@ from strongroom.server.premises import premises, seal
 ASSERTION_S: Final = 120
 _NONCE_BYTES: Final = range(16, 65)
 _PURPOSE: Final = "access token"
+_REVOKED: Final = "SELECT name, revoked IS NOT NULL FROM host WHERE id = %s"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The host that makes a request, by the access token that came with it: its id, and nothing read but that."""
+
+    id: str
 
 
 class _Access(msgspec.Struct, frozen=True, array_like=True):
@@ -66,15 +76,50 @@ def require_agent(*, access_token: str, now: datetime) -> models.Host:
         Unauthenticated: the token is not ours, or has run out.
         Refused: the host was revoked.
     """
-    access = msgspec.msgpack.decode(seal.require_signed(_PURPOSE, access_token), type=_Access)
-    if access.expires_s <= now.timestamp():
-        raise Unauthenticated("The access token has expired.", code="token_expired")
-    host = models.Host.objects.filter(id=access.host_id).first()
+    host = models.Host.objects.filter(id=_named_in(access_token, now)).first()
     if host is None:
-        raise Unauthenticated("The host is not known here.", code="host_unknown")
+        raise _unknown()
     _require_not_revoked(host)
     presence.heard_from(host.id)
     return host
+
+
+def require_caller(*, access_token: str, now: datetime) -> Caller:
+    """Return who an access token was made for, and note that it was heard from: `require_agent` for what is frequent.
+
+    Raises:
+        Unauthenticated: the token is not ours, or has run out.
+        Refused: the host was revoked.
+    """
+    host_id = _named_in(access_token, now)
+    with connection.cursor() as cursor:
+        cursor.execute(_REVOKED, [host_id])
+        found = cursor.fetchone()
+    if found is None:
+        raise _unknown()
+    name, revoked = found
+    if revoked:
+        raise _revoked(name)
+    presence.heard_from(host_id)
+    return Caller(host_id)
+
+
+def _named_in(access_token: str, now: datetime) -> str:
+    """Return the id of the host that an access token names."""
+    access = _decoder.decode(seal.require_signed(_PURPOSE, access_token))
+    if access.expires_s <= now.timestamp():
+        raise Unauthenticated("The access token has expired.", code="token_expired")
+    return access.host_id
+
+
+def _unknown() -> Unauthenticated:
+    """Return the error for a token whose host is not here any more."""
+    return Unauthenticated("The host is not known here.", code="host_unknown")
+
+
+def _revoked(name: str) -> Refused:
+    """Return the error for a host that was shut out."""
+    return Refused(f"The access of host {name} was revoked.", code="host_revoked")
 
 
 def _time(seconds: int) -> datetime:
@@ -97,7 +142,7 @@ def _require_signature(host: models.Host, message: Authenticate) -> None:
 def _require_not_revoked(host: models.Host) -> None:
     """Refuse a host that was shut out."""
     if host.revoked is not None:
-        raise Refused(f"The access of host {host.name} was revoked.", code="host_revoked")
+        raise _revoked(host.name)
 
 
 def _use_nonce(host: models.Host, nonce: bytes, issued: datetime, now: datetime) -> None:
@@ -109,3 +154,6 @@ def _use_nonce(host: models.Host, nonce: bytes, issued: datetime, now: datetime)
             models.UsedNonce.objects.create(host=host, nonce=nonce, expires=expires)
     except IntegrityError as error:
         raise Unauthenticated("The assertion was used before.", code="assertion_used") from error
+
+
+_decoder: Final = msgspec.msgpack.Decoder(_Access)
