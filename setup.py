@@ -18,4 +18,11 @@ native = Extension(
     extra_compile_args=["-O3", "-std=c11", "-Wall", "-Wextra"],
 )
 
-setup(ext_modules=cythonize([native], language_level=3))
+digest = Extension(
+    "strongroom.kernel.digest",
+    sources=[str(KERNEL / name) for name in ("digest.pyx", "blake3.c")],
+    depends=[str(KERNEL / name) for name in ("blake3.h", "blake3_lanes.h")],
+    extra_compile_args=["-O3", "-std=gnu11", "-Wall", "-Wextra"],
+)
+
+setup(ext_modules=cythonize([native, digest], language_level=3))

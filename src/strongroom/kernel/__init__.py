@@ -12,8 +12,8 @@ That is why nothing falls back in silence: the environment variable STRONGROOM_K
 The functions take any contiguous buffer, hold it only for the call, keep no state and may run in many threads at once.
 Malformed arguments raise ValueError before any work is done.
 
-Absent on purpose: hashing, compression and encryption (their libraries are fast enough), and any knowledge of files,
-packs or the wire.
+Absent on purpose: compression and encryption (their libraries are fast enough), the hashing of one long input
+(likewise; here are many short ones, ADR 45), and any knowledge of files, packs or the wire.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Final
 
 from strongroom.kernel.gear import gear_table
 
-__all__ = ["IMPLEMENTATION", "cut", "gear_table", "lookup", "sort_ids"]
+__all__ = ["IMPLEMENTATION", "cut", "digests", "gear_table", "lookup", "sort_ids"]
 
 # The one place outside settings that reads the environment: settings is a neighbour, which the kernel may not see, and
 # the choice has to be made before anything else is imported.
@@ -31,6 +31,7 @@ IMPLEMENTATION: Final = os.environ.get("STRONGROOM_KERNEL") or "native"
 
 if IMPLEMENTATION == "native":
     try:
+        from strongroom.kernel.digest import digests
         from strongroom.kernel.native import cut, lookup, sort_ids
     except ImportError as error:
         message = (
@@ -40,6 +41,7 @@ if IMPLEMENTATION == "native":
         raise ImportError(message) from error
 elif IMPLEMENTATION == "reference":
     from strongroom.kernel.reference import cut, lookup, sort_ids
+    from strongroom.kernel.digest_reference import digests
 else:
     message = f"STRONGROOM_KERNEL is {IMPLEMENTATION!r}; it may be 'native' or 'reference'."
     raise ImportError(message)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import zstandard
 
 from strongroom.engine.format import magic
-from strongroom.engine.format.ids import ID_BYTES, chunk_id, unpack_ids
+from strongroom.engine.format.ids import ID_BYTES, chunk_ids, unpack_ids
 from strongroom.errors import Damaged
 
 if TYPE_CHECKING:
@@ -117,12 +117,10 @@ def verify_block(block: Block, key_ids: bytes) -> bytes | memoryview:
         Damaged: the payload is wrong (code `bad_block`), or an id is not that of its chunk (code `false_id`).
     """
     plain = open_block(block)
-    view = memoryview(plain)
-    start = 0
-    for expected, size in zip(block.ids, block.sizes, strict=True):
-        if chunk_id(key_ids, view[start : start + size]) != expected:
-            raise Damaged(f"A chunk does not have the id {expected.hex()} that it claims.", code="false_id")
-        start += size
+    true_ids = chunk_ids(key_ids, plain, block.sizes)
+    if true_ids != b"".join(block.ids):
+        false = next(claimed for claimed, true in zip(block.ids, unpack_ids(true_ids), strict=True) if claimed != true)
+        raise Damaged(f"A chunk does not have the id {false.hex()} that it claims.", code="false_id")
     return plain
 
 
