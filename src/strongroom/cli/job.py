@@ -77,6 +77,10 @@ def show(job: JobId, *, as_json: AsJson = False) -> None:
             ("ended", moment(found["ended"])),
         ]
     )
+    if len(found["source_areas"]) > 1:
+        for area in found["source_areas"]:
+            how = f"recovery point ({area['how']})" if area["how"] else f"live, {area['why']}"
+            say(f"  {area['path']}", how)
     for line in found["log"]:
         say(f"  {moment(line['time'])}  {line['text']}")
 

@@ -11,12 +11,12 @@ from typer.core import TyperCommand
 from strongroom.cli.client import Client, find_access
 from strongroom.cli.output import AsJson, print_facts, print_json, print_table, say
 from strongroom.cli.paths import as_argument
-from strongroom.model.policy import LockedFiles
+from strongroom.model.policy import LockedFiles, RecoveryPointWish
 
 app = typer.Typer(no_args_is_help=True, help="Backup sets.")
 
 _LISTS = frozenset({"--include", "--exclude"})
-_SINGLE = frozenset({"--host", "--locked-files"})
+_SINGLE = frozenset({"--host", "--locked-files", "--recovery-point"})
 
 
 class SpreadLists(TyperCommand):
@@ -44,6 +44,10 @@ def create(
     retry_missed: Annotated[
         bool, typer.Option("--retry-missed", help="Try missed files once more at the end.")
     ] = False,
+    recovery_point: Annotated[
+        RecoveryPointWish,
+        typer.Option(help="Read from recovery points where they can be made (btrfs, ZFS, thin LVM), or insist."),
+    ] = RecoveryPointWish.AUTO,
     as_json: AsJson = False,
 ) -> None:
     """Make a backup set."""
@@ -53,7 +57,12 @@ def create(
         "include": [as_argument(path) for path in include],
         "exclude": [as_argument(pattern) for pattern in exclude or []],
         "one_file_system": one_file_system,
-        "options": {"locked_files": locked_files.value, "raw_names": raw_names, "retry_missed": retry_missed},
+        "options": {
+            "locked_files": locked_files.value,
+            "raw_names": raw_names,
+            "retry_missed": retry_missed,
+            "recovery_point": recovery_point.value,
+        },
     }
     made = Client(find_access()).send("sets", body=body)
     if as_json:

@@ -38,6 +38,7 @@ class SourceKind(enum.StrEnum):
 
     RECOVERY_POINT = "recovery_point"
     LIVE = "live"
+    MIXED = "mixed"  # some of it from a recovery point, some live
 
 
 class JobState(enum.StrEnum):
@@ -115,6 +116,7 @@ class ReasonCode(enum.StrEnum):
     COMPLETED = "completed"
     COMPLETED_WITH_MISSED = "completed_with_missed"
     STEP_FAILED = "step_failed"
+    NO_RECOVERY_POINT = "no_recovery_point"
     NOTHING_TO_BACK_UP = "nothing_to_back_up"
     CANCELLED_BY_USER = "cancelled_by_user"
     AGENT_RESTARTED = "agent_restarted"
@@ -137,6 +139,7 @@ SENTENCES: dict[ReasonCode, str] = {
     ReasonCode.COMPLETED: "Everything was done.",
     ReasonCode.COMPLETED_WITH_MISSED: "Done, but some files were missed; they are listed with their reasons.",
     ReasonCode.STEP_FAILED: "A step failed.",
+    ReasonCode.NO_RECOVERY_POINT: "The set requires a recovery point, and none could be made of all it holds.",
     ReasonCode.NOTHING_TO_BACK_UP: "None of the set's folders could be found on the host.",
     ReasonCode.CANCELLED_BY_USER: "The job was cancelled.",
     ReasonCode.AGENT_RESTARTED: "The agent was restarted while the job ran; what was stored is not sent again.",

@@ -14,6 +14,14 @@ class LockedFiles(enum.StrEnum):
     READ = "read"
 
 
+class RecoveryPointWish(enum.StrEnum):
+    """Whether a backup reads from a recovery point (W6, W8)."""
+
+    AUTO = "auto"  # where one can be made; the rest live
+    REQUIRED = "required"  # of everything, or the job fails
+    NEVER = "never"
+
+
 class ConflictMode(enum.StrEnum):
     """What a restore does where something is there already."""
 
@@ -39,9 +47,10 @@ class Content(msgspec.Struct, frozen=True):
 
 
 class Options(msgspec.Struct, frozen=True):
-    """How a backup treats awkward files.
+    """How a backup is made, and how it treats awkward files.
 
     Args:
+        recovery_point: whether it reads from one (W6).
         locked_files: back up files that only carry an advisory lock, or miss them (W9).
         raw_names: store names that are not UTF-8 byte for byte instead of missing them (W11).
         retry_missed: one more try at the end of the same job (W9).
@@ -50,3 +59,4 @@ class Options(msgspec.Struct, frozen=True):
     locked_files: LockedFiles = LockedFiles.MISS
     raw_names: bool = False
     retry_missed: bool = False
+    recovery_point: RecoveryPointWish = RecoveryPointWish.AUTO

@@ -75,6 +75,26 @@ class RestoreResult(msgspec.Struct, frozen=True):
     files_failed: int = 0
 
 
+MOST_AREAS = 100
+"""So many areas of a job are kept by name."""
+
+
+class SourceArea(msgspec.Struct, frozen=True):
+    """A part of what a backup read: an include path, or what is mounted beneath one.
+
+    Args:
+        path: escaped text.
+        kind: recovery point or live.
+        how: what froze it: `btrfs`, `zfs`, `lvm`; empty if it was read live.
+        why: why it was read live.
+    """
+
+    path: str
+    kind: SourceKind
+    how: str = ""
+    why: str = ""
+
+
 class Progress(msgspec.Struct, frozen=True):
     """A live picture of a running job.
 
@@ -101,6 +121,7 @@ class JobReport(msgspec.Struct, frozen=True):
         text: a sentence with the particulars; the reason's own sentence when empty.
         step: where it ended; the failed step when it failed.
         source, source_why: what files were read from, and why (backup).
+        areas: the same for each part of it, at most `MOST_AREAS`.
         estimate, transfer, restore: the counts.
         missed_count: length of the list of missed files.
         notes: further lines for the job's log.
@@ -112,6 +133,7 @@ class JobReport(msgspec.Struct, frozen=True):
     text: str = ""
     source: SourceKind | None = None
     source_why: str = ""
+    areas: tuple[SourceArea, ...] = ()
     estimate: Estimate | None = None
     transfer: Transfer | None = None
     restore: RestoreResult | None = None

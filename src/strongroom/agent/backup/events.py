@@ -40,6 +40,9 @@ class Events:
     def missed(self, files: Sequence[MissedFile]) -> None:
         """These files were missed; a further batch of the job's list, in order (W12)."""
 
+    def note(self, text: str) -> None:
+        """Something for the job's log, should the job fail; its report has a place of its own for it."""
+
     def check(self) -> None:
         """Return if the job is still to go on.
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from strongroom.agent.backup.compare import FolderComparison, compare
 from strongroom.agent.platform.base import Locks
-from strongroom.model.job import SourceKind
 from strongroom.model.policy import LockedFiles
 from strongroom.model.steps import Step
 
@@ -33,14 +32,14 @@ class Fileset:
         source: where it is read from.
         listing: all that belongs to the snapshot.
         known: what of it the last snapshot has.
-        misses: files that another process holds such locks on are missed; None if no lock matters.
+        misses: live files that another process holds such locks on are missed.
         tries_again: files missed in the reading are tried once more at the end.
     """
 
     source: Source
     listing: Listing
     known: Known
-    misses: Locks | None
+    misses: Locks
     tries_again: bool
 
     def folders(self) -> Iterator[FolderComparison]:
@@ -51,7 +50,5 @@ class Fileset:
 def build_fileset(source: Source, listing: Listing, known: Known, order: BackupOrder, events: Events) -> Fileset:
     """Bind together what will be sent, and from where."""
     events.step(Step.FILESET)
-    misses: Locks | None = None
-    if source.kind is SourceKind.LIVE:
-        misses = Locks.ANY if order.options.locked_files is LockedFiles.MISS else Locks.LEASES
+    misses = Locks.ANY if order.options.locked_files is LockedFiles.MISS else Locks.LEASES
     return Fileset(source, listing, known, misses, order.options.retry_missed)

@@ -55,7 +55,7 @@ class EntryReader:
     """Makes entries of what stands in the source's folders."""
 
     def __init__(
-        self, source: Source, writer: SnapshotWriter, missed: MissedFiles, events: Events, *, misses: Locks | None
+        self, source: Source, writer: SnapshotWriter, missed: MissedFiles, events: Events, *, misses: Locks
     ) -> None:
         self._source = source
         self._writer = writer
@@ -129,7 +129,7 @@ class EntryReader:
         """Return a regular file's entry, read until it holds still, but not for ever."""
         if stat.nlink > 1 and (twin := self._linked.find(stat)) is not None:
             return msgspec.structs.replace(twin, stat=msgspec.structs.replace(twin.stat, name=stat.name))
-        if self._misses is not None and folder.is_locked(stat, self._misses):
+        if folder.is_locked(stat, self._misses):
             self._missed.add(path, Reason.LOCKED)
             return None
         for attempt in range(1, TRIES + 1):
@@ -141,9 +141,7 @@ class EntryReader:
             if entry is not None:
                 break
         assert entry is not None
-        if self._misses is not None and folder.is_locked(
-            entry.stat, self._misses
-        ):  # taken since: what was read may be half a change
+        if folder.is_locked(entry.stat, self._misses):  # taken since: what was read may be half a change
             self._missed.add(path, Reason.LOCKED)
             return None
         if not is_steady:

@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING
 
 from strongroom.agent.backup.known import distrust
 from strongroom.errors import StrongroomError
-from strongroom.model.job import JobState, ReasonCode
-from strongroom.model.report import JobReport
+from strongroom.model.job import JobState, ReasonCode, SourceKind
+from strongroom.model.paths import escape_path
+from strongroom.model.report import MOST_AREAS, JobReport, SourceArea
 from strongroom.model.steps import Step
 
 if TYPE_CHECKING:
     from strongroom.agent.backup.events import Events
     from strongroom.agent.backup.missed import MissedFiles
     from strongroom.agent.backup.places import Places
+    from strongroom.agent.backup.recovery_point import Origin
     from strongroom.agent.backup.sink import BackupSink
     from strongroom.agent.backup.transmit import Transmitted
-    from strongroom.agent.platform.base import Source
+    from strongroom.agent.platform.base import Area
     from strongroom.model.report import Estimate
     from strongroom.protocol.messages import BackupOrder
 
@@ -27,7 +29,7 @@ def report(
     sent: Transmitted,
     missed: MissedFiles,
     *,
-    source: Source,
+    origin: Origin,
     sink: BackupSink,
     places: Places,
     events: Events,
@@ -46,8 +48,9 @@ def report(
         state=JobState.SUCCESSFUL_WITH_ERRORS if missed.count else JobState.SUCCESSFUL,
         reason=ReasonCode.COMPLETED_WITH_MISSED if missed.count else ReasonCode.COMPLETED,
         step=Step.REPORT,
-        source=source.kind,
-        source_why=source.why,
+        source=origin.kind,
+        source_why=origin.why,
+        areas=tuple(_area(area) for area in origin.areas[:MOST_AREAS]),
         estimate=forecast,
         transfer=sent.transfer,
         missed_count=missed.count,
@@ -62,3 +65,9 @@ def report(
         raise
     sent.known.keep(snapshot)
     return summary
+
+
+def _area(area: Area) -> SourceArea:
+    """Return a part of what was read, as the report says it."""
+    kind = SourceKind.RECOVERY_POINT if area.how else SourceKind.LIVE
+    return SourceArea(escape_path(area.path), kind, area.how, area.why)

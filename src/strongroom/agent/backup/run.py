@@ -34,9 +34,12 @@ def run_backup(order: BackupOrder, machine: Platform, places: Places, sink: Back
         own_files_needed(),
         MissedFiles(order, places, events) as missed,
     ):  # its log is written on the way out, whatever happens
-        with recovery_point(machine, events) as source, find_known(order, places, sink) as known:
-            listing = scan(source, order, places, missed, events)
+        with (
+            recovery_point(order, machine, places, missed, events) as origin,
+            find_known(order, places, sink) as known,
+        ):
+            listing = scan(origin.source, order, places, missed, events)
             forecast = estimate(listing, known, events)
-            fileset = build_fileset(source, listing, known, order, events)
+            fileset = build_fileset(origin.source, listing, known, order, events)
             sent = transmit(fileset, places.set_folder(order.set_id), sink, missed, events)
-        return report(order, forecast, sent, missed, source=source, sink=sink, places=places, events=events)
+        return report(order, forecast, sent, missed, origin=origin, sink=sink, places=places, events=events)

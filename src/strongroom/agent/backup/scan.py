@@ -89,8 +89,10 @@ class _Walk:
         self._exclusions = Exclusions(order.content.exclude)
         self._one_file_system = order.content.one_file_system
         self._raw_names = order.options.raw_names
-        own = bytes(places.state.resolve()).strip(b"/")
-        self._own_folder, _, self._own_name = own.rpartition(b"/")
+        self._own: dict[bytes, set[bytes]] = {}  # of us, and no part of any backup: names by folder
+        for path in {bytes(places.state.resolve()).strip(b"/"), *source.own_places()}:
+            folder, _, name = path.rpartition(b"/")
+            self._own.setdefault(folder, set()).add(name)
         self.out = ListingWriter(places.spool())
         self.counts = Counts()
 
@@ -149,8 +151,8 @@ class _Walk:
                 names = sorted({*names, *leading})
         else:
             names = sorted(leading)
-        if self._own_name in names and visit.path == self._own_folder:
-            names.remove(self._own_name)
+        if (own := self._own.get(visit.path)) is not None:
+            names = [name for name in names if name not in own]
         return names if self._raw_names else self._readable(visit.path, names)
 
     def _readable(self, path: bytes, names: list[bytes]) -> list[bytes]:

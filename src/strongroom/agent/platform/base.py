@@ -15,15 +15,15 @@ import enum
 from typing import TYPE_CHECKING, Protocol, Self
 
 from strongroom.model.host import OsFamily
-from strongroom.model.job import SourceKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     from strongroom.model.entry import Stat
 
-__all__ = ["FileReader", "FileSystem", "Folder", "Locks", "OsFamily", "Platform", "Source", "SourceKind", "Stats"]
+__all__ = ["FileReader", "FileSystem", "Folder", "Locks", "OsFamily", "Platform", "Source", "Stats"]
 
 
 class Locks(enum.Enum):
@@ -64,6 +64,37 @@ class Stats:
     found: list[Stat]
     failed: list[tuple[bytes, OSError]]
     crossings: list[bytes]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Area:
+    """A part of what a backup reads: an include path, or what is mounted beneath one.
+
+    Args:
+        path: the absolute path.
+        how: what froze it, for example `btrfs`; empty if it is read live.
+        why: why it is read live.
+    """
+
+    path: bytes
+    how: str
+    why: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FreezeWish:
+    """What a backup would like to read from recovery points.
+
+    Args:
+        roots: where the include paths really lie, absolute.
+        leaves_out: whether the set leaves out what lies at an absolute path.
+        one_file_system: what is mounted beneath them does not belong to it.
+    """
+
+    job_id: int
+    roots: tuple[bytes, ...]
+    leaves_out: Callable[[bytes], bool]
+    one_file_system: bool = False
 
 
 class FileReader(Protocol):
@@ -146,11 +177,11 @@ class Folder(Protocol):
 
 
 class Source(Protocol):
-    """Where files are read from: the live machine, or a recovery point of it."""
+    """Where files are read from: the live machine, or recovery points of it."""
 
-    kind: SourceKind
-    why: str
-    """Why files are read from there, as a sentence."""
+    def own_places(self) -> frozenset[bytes]:
+        """Return paths that are no files of anybody: recovery points of other jobs, as paths of this source."""
+        ...
 
     def resolve(self, path: bytes) -> bytes:
         """Return where an absolute path really lies, as a path of this source.
@@ -189,6 +220,39 @@ class Source(Protocol):
         ...
 
 
+class RecoveryPoint(Protocol):
+    """What was frozen for one backup."""
+
+    @property
+    def areas(self) -> tuple[Area, ...]:
+        """Every include path that is there, and all that is mounted beneath them."""
+        ...
+
+    def source(self) -> Source:
+        """Open the machine's files as they were, and live where they could not be frozen."""
+        ...
+
+    def release(self) -> list[str]:
+        """Delete it, once the source is closed; return what went wrong, as sentences. A second call does nothing."""
+        ...
+
+
+class RecoveryPoints(Protocol):
+    """The recovery points of one agent; safe to use from several threads."""
+
+    def make(self, wish: FreezeWish) -> RecoveryPoint:
+        """Freeze what can be frozen, and validate it; what cannot is read live, and its area says why.
+
+        Raises:
+            Unavailable: the agent's state folder cannot be written.
+        """
+        ...
+
+    def clear(self) -> list[str]:
+        """Delete what a crash left behind, of this agent's own only; return what went wrong, as sentences."""
+        ...
+
+
 class Platform(Protocol):
     """The machine."""
 
@@ -196,6 +260,10 @@ class Platform(Protocol):
 
     def live_source(self) -> Source:
         """Open the machine's files as they are now."""
+        ...
+
+    def recovery_points(self, state: Path) -> RecoveryPoints:
+        """Return the recovery points that are on record in a state folder; the same object for the same folder."""
         ...
 
     def host_name(self) -> str:

@@ -10,15 +10,18 @@ import grp
 import os
 import platform
 import pwd
+import threading
 from typing import TYPE_CHECKING, Self
 
-from strongroom.agent.platform.base import OsFamily, SourceKind
+from strongroom.agent.platform.base import OsFamily
 from strongroom.agent.platform.linux_files import LinuxFolder, open_folder
 from strongroom.agent.platform.linux_quiet import QuietLinks
 from strongroom.agent.platform.locks import LockTable
-from strongroom.agent.platform.mounts import MountTable
+from strongroom.agent.platform.mounts import MountTable, read_mounts
+from strongroom.agent.platform.recovery.points import LinuxRecoveryPoints, own_places
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
 MOST_HANDLES = 64
@@ -30,9 +33,18 @@ class LinuxPlatform:
 
     family = OsFamily.LINUX
 
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._points: dict[Path, LinuxRecoveryPoints] = {}
+
     def live_source(self) -> LinuxSource:
         """Open the live files."""
         return LinuxSource()
+
+    def recovery_points(self, state: Path) -> LinuxRecoveryPoints:
+        """Return those of a state folder."""
+        with self._lock:
+            return self._points.setdefault(state, LinuxRecoveryPoints(state, LinuxSource))
 
     def host_name(self) -> str:
         """Return the machine's name."""
@@ -64,19 +76,21 @@ class LinuxPlatform:
 
 
 class LinuxSource:
-    """The live files; see `base.Source`."""
+    """The live files, or a tree that shows recovery points in their place; see `base.Source`."""
 
-    kind = SourceKind.LIVE
-    why = "Read from the live file system; recovery points are not made on this host yet."
+    def __init__(self, root: int | None = None, mounts: MountTable | None = None) -> None:
+        """Open the root folder.
 
-    def __init__(self) -> None:
-        self._mounts = MountTable()
+        Args:
+            root, mounts: a handle of another root folder, which becomes the source's own, and the mounts beneath it.
+        """
+        self._mounts = mounts or MountTable()
         self._locks = LockTable()
         self._links = QuietLinks()
         self._users: dict[int, str] = {}
         self._groups: dict[int, str] = {}
         self._names: list[bytes] = []
-        self._handles: list[int | None] = [open_folder(b"/", None)]
+        self._handles: list[int | None] = [open_folder(b"/", None) if root is None else root]
 
     def resolve(self, path: bytes) -> bytes:
         """Return where an absolute path really lies."""
@@ -87,6 +101,10 @@ class LinuxSource:
         found = real + b"/" + name if real else name
         os.lstat(b"/" + found)
         return found
+
+    def own_places(self) -> frozenset[bytes]:
+        """Return where recovery points are seen."""
+        return own_places(read_mounts())
 
     def open_folder(self, path: bytes) -> LinuxFolder:
         """Open a folder from the nearest ancestor that is still open."""

@@ -81,8 +81,8 @@ class LinuxFolder:
 
     def stats(self, names: Sequence[bytes]) -> Stats:
         """Look at many names at once."""
-        handle, lstat, now_ns = self._handle, os.lstat, clock.now_ns()
-        device = os.fstat(handle).st_dev
+        handle, lstat, own = self._handle, os.lstat, self._own_device()
+        now_ns, device = self._mounts.moment(own, clock.now_ns())
         found: list[Stat] = []
         answer = Stats(found, [], [])
         for name in names:
@@ -91,20 +91,25 @@ class LinuxFolder:
             except OSError as error:
                 answer.failed.append((name, error))
                 continue
-            found.append(stat_of(name, raw, now_ns))
-            if raw.st_dev != device and modes.S_ISDIR(raw.st_mode):
+            if raw.st_dev == own:
+                found.append(stat_of(name, raw, now_ns, device))
+                continue
+            found.append(stat_of(name, raw, *self._mounts.moment(raw.st_dev, now_ns)))
+            if modes.S_ISDIR(raw.st_mode):
                 answer.crossings.append(name)
         return answer
 
     def stat(self, name: bytes) -> Stat:
         """Look at one name."""
-        return stat_of(name, os.lstat(name, dir_fd=self._handle), clock.now_ns())
+        now_ns = clock.now_ns()
+        raw = os.lstat(name, dir_fd=self._handle)
+        return stat_of(name, raw, *self._mounts.moment(raw.st_dev, now_ns))
 
     def open_file(self, name: bytes) -> LinuxFile:
         """Open a regular file; ESTALE when the name is no longer one's."""
         handle = open_beneath(name, _FILE_FLAGS, self._handle)
         try:
-            return LinuxFile(handle, name)
+            return LinuxFile(handle, name, self._mounts)
         except BaseException:
             os.close(handle)
             raise
@@ -129,9 +134,11 @@ class LinuxFolder:
             os.close(handle)
 
     def is_locked(self, stat: Stat, by: Locks) -> bool:
-        """Whether another process holds a write lock or a lease on the file."""
+        """Whether another process holds a write lock or a lease on the file; on a frozen one nobody does."""
         devices = self._locks.devices_of(stat.inode, by)
-        return bool(devices) and not devices.isdisjoint((self._own_mount().device, self._own_device()))
+        if not devices or self._mounts.is_frozen(self._own_device()):
+            return False
+        return not devices.isdisjoint((self._own_mount().device, self._own_device()))
 
     def file_system(self) -> FileSystem:
         """Return the file system that the folder lies on."""
@@ -156,13 +163,14 @@ class LinuxFile:
 
     __slots__ = ("_handle", "_raw", "stat")
 
-    def __init__(self, handle: int, name: bytes) -> None:
+    def __init__(self, handle: int, name: bytes, mounts: MountTable) -> None:
+        now_ns = clock.now_ns()
         raw = os.fstat(handle)
         if not modes.S_ISREG(raw.st_mode):
             raise OSError(errno.ESTALE, "no longer a regular file")
         self._handle = handle
         self._raw = raw
-        self.stat = stat_of(name, raw, clock.now_ns())
+        self.stat = stat_of(name, raw, *mounts.moment(raw.st_dev, now_ns))
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Return up to `size` bytes."""
@@ -226,8 +234,12 @@ def open_beneath(name: bytes, flags: int, folder: int | None) -> int:
     return os.open(name, flags, dir_fd=folder)
 
 
-def stat_of(name: bytes, raw: os.stat_result, now_ns: int) -> Stat:
-    """Return what `raw` says; `now_ns` must have been read before the answer was."""
+def stat_of(name: bytes, raw: os.stat_result, now_ns: int, device: int = 0) -> Stat:
+    """Return what `raw` says; `now_ns` must have been read before the answer was.
+
+    Args:
+        device: to be given out instead of the file's own; see `FrozenView`.
+    """
     mode, mtime_ns, ctime_ns, nlink = raw.st_mode, raw.st_mtime_ns, raw.st_ctime_ns, raw.st_nlink
     kind = _TYPES[mode >> 12]
     unsettled = False
@@ -252,7 +264,7 @@ def stat_of(name: bytes, raw: os.stat_result, now_ns: int) -> Stat:
         ctime_ns=ctime_ns,
         inode=raw.st_ino,
         nlink=nlink,
-        device=raw.st_dev if nlink > 1 else 0,
+        device=(device or raw.st_dev) if nlink > 1 else 0,
         rdev=raw.st_rdev if kind in {EntryType.CHAR_DEVICE, EntryType.BLOCK_DEVICE} else 0,
         unsettled=unsettled,
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from strongroom.agent.backup.events import Cancelled
+from strongroom.agent.backup.recovery_point import NoRecoveryPoint
 from strongroom.agent.backup.run import run_backup
 from strongroom.agent.link.patience import Patience
 from strongroom.agent.link.wire_sink import WireSink
@@ -36,6 +37,8 @@ _ENDS: Final = {
     Stop.CANCELLED: (JobState.CANCELLED, ReasonCode.CANCELLED_BY_USER, ""),
     Stop.AGENT_STOPS: (JobState.ABORTED, ReasonCode.AGENT_RESTARTED, "The agent was stopped while the job ran."),
 }
+
+_REASONS: Final = {NoRecoveryPoint.code: ReasonCode.NO_RECOVERY_POINT}
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,8 @@ class RunningJob:
             return self._ended(state, reason, text)
         except StrongroomError as error:
             _log.warning("job %d failed at %s: %s", self.order.job_id, self.events.current_step, error.text)
-            return self._ended(JobState.FAILED, ReasonCode.STEP_FAILED, f"{error.text} {error.hint}".strip())
+            reason = _REASONS.get(error.code, ReasonCode.STEP_FAILED)
+            return self._ended(JobState.FAILED, reason, f"{error.text} {error.hint}".strip())
         except Exception as error:  # noqa: BLE001 -- whatever it is, the server must hear of it
             _log.exception("job %d failed at %s", self.order.job_id, self.events.current_step)
             text = f"Something unexpected went wrong ({type(error).__name__}: {error}); the agent's log has more."

@@ -72,6 +72,7 @@ class Agent:
         self._journal = Journal(state)
         self._stop = threading.Event()
         self._news = threading.Event()
+        self._points = machine.recovery_points(places.state)
         self._jobs = Jobs(Workshop(self._link, machine, places), self._journal, self._news.set)
         self._stream: OrderStream | None = None
         self._lost: str | None = ""
@@ -80,6 +81,7 @@ class Agent:
         """Serve until `stop` is called."""
         _log.info("host %s, server %s", self._identity.host_name, self._identity.server_url)
         self._journal.abandoned_jobs()
+        self._clear_recovery_points()
         threads = [
             threading.Thread(target=self._listen, name="orders", daemon=True),
             threading.Thread(target=self._beat, name="heartbeat", daemon=True),
@@ -97,6 +99,13 @@ class Agent:
         """Have `run` return soon; safe to call in a signal handler."""
         self._stop.set()
         self._news.set()
+
+    def _clear_recovery_points(self) -> None:
+        """Delete what jobs that were cut off left frozen (W10); it must not keep the agent from its work."""
+        try:
+            self._points.clear()
+        except (StrongroomError, OSError):
+            _log.exception("recovery points that were left behind could not be deleted")
 
     def _listen(self) -> None:
         """Keep the stream of orders open; connect again, ever more slowly, when it ends."""

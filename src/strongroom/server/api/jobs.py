@@ -93,6 +93,15 @@ class LogLine(BaseModel):
     text: str
 
 
+class SourceArea(BaseModel):
+    """An include path, or what is mounted beneath one, and what it was read from."""
+
+    path: Annotated[str, Field(description="Absolute path on the host, escaped.")]
+    kind: Annotated[str, Field(description="`recovery_point` or `live`.")]
+    how: Annotated[str, Field(description="What froze it: `btrfs`, `zfs`, `lvm`; empty if it was read live.")]
+    why: Annotated[str, Field(description="Why it was read live.")]
+
+
 class Job(BaseModel):
     """One request and all that became of it."""
 
@@ -113,8 +122,9 @@ class Job(BaseModel):
     ended: str | None
     deadline: str | None
     cancel_requested: bool
-    source: Annotated[str | None, Field(description="`recovery_point` or `live`.")]
-    source_why: str | None
+    source: Annotated[str | None, Field(description="`recovery_point`, `live`, or `mixed`; known when it has ended.")]
+    source_why: Annotated[str | None, Field(description="Why, as a sentence.")]
+    source_areas: Annotated[list[SourceArea], Field(description="The same for each part; the first hundred.")]
     progress: Progress | None
     estimate: Estimate | None
     transfer: Transfer | None

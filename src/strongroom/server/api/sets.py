@@ -10,7 +10,7 @@ from pydantic import BaseModel, StrictBool
 
 from strongroom import clock
 from strongroom.model.job import Trigger
-from strongroom.model.policy import Content, LockedFiles, Options
+from strongroom.model.policy import Content, LockedFiles, Options, RecoveryPointWish
 from strongroom.server import views
 from strongroom.server.api.auth import Request
 from strongroom.server.api.jobs import Job
@@ -28,13 +28,17 @@ MOST_PATHS: Final = 10_000
 
 
 class SetOptions(Body):
-    """How awkward files are treated."""
+    """How backups are made, and how awkward files are treated."""
 
     locked_files: Annotated[LockedFiles, Field(description="Miss files that carry an advisory lock, or read them.")] = (
         LockedFiles.MISS
     )
     raw_names: Annotated[StrictBool, Field(description="Keep names that are not UTF-8, byte for byte.")] = False
     retry_missed: Annotated[StrictBool, Field(description="Try missed files once more at the end of the job.")] = False
+    recovery_point: Annotated[
+        RecoveryPointWish,
+        Field(description="Read from recovery points where they can be made, fail without, or always read live."),
+    ] = RecoveryPointWish.AUTO
 
 
 class NewSet(Body):

@@ -35,7 +35,7 @@ class Snapshot(BaseModel):
     time: str
     kind: str
     base: str | None
-    source: Annotated[str | None, Field(description="`recovery_point` or `live`.")]
+    source: Annotated[str | None, Field(description="`recovery_point`, `live`, or `mixed`.")]
     root: Annotated[str, Field(description="Id of the root folder's tree.")]
     files: int
     size_bytes: Annotated[int, Field(description="Size of all files in it.")]

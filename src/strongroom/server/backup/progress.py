@@ -22,7 +22,7 @@ MISSED_KEPT: Final = 1_000_000
 """How many missed files of one job are kept by name; beyond it only their number grows."""
 MOST_COUNTED: Final = 10**15
 """No count that an agent gives is larger, or it is not one."""
-_PATH_LIMIT: Final = 8192
+PATH_LIMIT: Final = 8192
 _DETAIL_LIMIT: Final = 500
 
 
@@ -51,7 +51,7 @@ def note_missed(job: models.Job, message: Report) -> None:
         models.JobMissedFile(
             job=job,
             index=begin + place,
-            path=missed.path[:_PATH_LIMIT],
+            path=missed.path[:PATH_LIMIT],
             reason=missed.reason.value,
             detail=one_line(missed.detail, _DETAIL_LIMIT),
         )
@@ -76,4 +76,4 @@ def known_step(job: models.Job, step: str) -> str:
 
 def _cut(progress: Progress) -> Progress:
     """Cut what an agent says to a size that fits a screen and a row."""
-    return msgspec.structs.replace(progress, step=progress.step[:32], current=one_line(progress.current, _PATH_LIMIT))
+    return msgspec.structs.replace(progress, step=progress.step[:32], current=one_line(progress.current, PATH_LIMIT))

@@ -13,14 +13,15 @@ from django.db import transaction
 
 from strongroom.errors import Mistake, NotFound
 from strongroom.model.job import JobState, JobType, ReasonCode
+from strongroom.model.report import MOST_AREAS
 from strongroom.protocol.messages import Report, ReportReply
-from strongroom.server.backup.progress import MOST_COUNTED, known_step, note_progress, plain
+from strongroom.server.backup.progress import MOST_COUNTED, PATH_LIMIT, known_step, note_progress, plain
 from strongroom.server.backup.state import TEXT_LIMIT, move, note
 from strongroom.server.catalog import models
 from strongroom.server.hosts.facts import one_line
 
 if TYPE_CHECKING:
-    from strongroom.model.report import JobReport
+    from strongroom.model.report import JobReport, SourceArea
 
 _NOTES: Final = 200
 _SEEN_WRITTEN_EVERY = timedelta(seconds=60)
@@ -66,6 +67,7 @@ def close_job(*, job: models.Job, report: JobReport, now: datetime, snapshot: st
     job.snapshot = snapshot or job.snapshot  # a restore keeps the one it restores
     job.source = report.source.value if report.source else ""
     job.source_why = one_line(report.source_why, TEXT_LIMIT)
+    job.source_areas = [_area(area) for area in report.areas[:MOST_AREAS]]
     job.missed_count = max(job.missed_count, report.missed_count)
     if report.estimate is not None:
         job.estimate = plain(report.estimate)
@@ -77,6 +79,16 @@ def close_job(*, job: models.Job, report: JobReport, now: datetime, snapshot: st
         note(job, line, now)
     state, reason = _outcome(job, report)
     move(job, state, reason, now=now, text=report.text)
+
+
+def _area(area: SourceArea) -> dict[str, str]:
+    """Return a part of what was read, cut and cleaned: it comes from outside."""
+    return {
+        "path": one_line(area.path, PATH_LIMIT),
+        "kind": area.kind.value,
+        "how": one_line(area.how, 32),
+        "why": one_line(area.why, TEXT_LIMIT),
+    }
 
 
 def require_counts(report: JobReport) -> None:

@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from strongroom import clock
 from strongroom.errors import Conflict, StrongroomError
 from strongroom.model.job import Trigger
-from strongroom.model.policy import Content, LockedFiles, Options
+from strongroom.model.policy import Content, LockedFiles, Options, RecoveryPointWish
 from strongroom.server import views
 from strongroom.server.backup.request import request_backup
 from strongroom.server.backup.sets import create_set, require_set
@@ -91,8 +91,15 @@ def _wishes(form: QueryDict) -> tuple[Content, Options]:
         locked_files=LockedFiles.READ if "read_locked" in form else LockedFiles.MISS,
         raw_names="raw_names" in form,
         retry_missed="retry_missed" in form,
+        recovery_point=_recovery_point(form.get("recovery_point", "")),
     )
     return content, options
+
+
+def _recovery_point(word: str) -> RecoveryPointWish:
+    """Return what was chosen; nothing else can be chosen than what there is."""
+    known = {wish.value: wish for wish in RecoveryPointWish}
+    return known.get(word, RecoveryPointWish.AUTO)
 
 
 def _lines(text: str) -> tuple[str, ...]:

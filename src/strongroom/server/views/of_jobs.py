@@ -100,6 +100,7 @@ def _job(row: models.Job) -> View:
         "cancel_requested": row.cancel_requested,
         "source": row.source or None,
         "source_why": row.source_why or None,
+        "source_areas": row.source_areas or [],
         "progress": row.progress,
         "estimate": row.estimate,
         "transfer": row.transfer,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 from django.db.models import Count, Max
 
 from strongroom.model.job import JobType
+from strongroom.model.policy import Options
 from strongroom.server.backup.sets import require_set
 from strongroom.server.catalog import models
 from strongroom.server.times import iso
@@ -59,7 +61,7 @@ def _set(
         "include": row.content["include"],
         "exclude": row.content["exclude"],
         "one_file_system": row.content["one_file_system"],
-        "options": row.options,
+        "options": msgspec.to_builtins(msgspec.convert(row.options, Options)),
         "created": iso(row.created),
         "snapshot_count": snapshot_count,
         "last_snapshot": None if newest is None else {"id": newest.id, "time": iso(newest.time)},

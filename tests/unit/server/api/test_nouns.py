@@ -66,7 +66,7 @@ def test_a_set_is_made_as_it_was_wished(api, agent):
         "include": ["/srv/photos/", "/srv/caf\\xe9"],
         "exclude": ["*.tmp"],
         "one_file_system": True,
-        "options": {"locked_files": "read", "raw_names": True, "retry_missed": True},
+        "options": {"locked_files": "read", "raw_names": True, "retry_missed": True, "recovery_point": "required"},
     }
     made = api.post("sets", wish, status=201)
     assert made["include"] == ["/srv/caf\\xe9", "/srv/photos"]

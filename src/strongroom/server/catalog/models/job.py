@@ -54,6 +54,9 @@ class Job(models.Model):
     base: models.CharField[str, str] = models.CharField(max_length=32, default="")
     snapshot: models.CharField[str, str] = models.CharField(max_length=32, default="")
     source: models.CharField[str, str] = models.CharField(max_length=32, default="")
+    source_areas: models.JSONField[list[dict[str, Any]] | None, list[dict[str, Any]] | None] = models.JSONField(
+        null=True
+    )
     source_why: models.CharField[str, str] = models.CharField(max_length=2000, default="")
     restore_request: JsonField = models.JSONField(null=True)
     progress: JsonField = models.JSONField(null=True)
