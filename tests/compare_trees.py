@@ -253,10 +253,16 @@ def compare_xattrs(found: Comparison, path: bytes, left: Side, right: Side) -> N
 
 def compare_links(found: Comparison) -> None:
     """Compare which names share one file: the groups must be the same on both sides."""
-    group_of = [{path: tuple(group) for group in side.values() for path in group} for side in found.names]
+    group_of = [{path: group for group in side.values() for path in group} for side in found.names]
+    same: set[tuple[int, int]] = set()  # pairs of groups known to be equal: a file may have 100 000 names
     for path in sorted(group_of[0].keys() & group_of[1].keys()):
+        pair = (id(group_of[0][path]), id(group_of[1][path]))
+        if pair in same:
+            continue
         before, after = (set(side[path]) for side in group_of)
-        if before != after:
+        if before == after:
+            same.add(pair)
+        else:
             lost, gained = (b", ".join(sorted(names)) for names in (before - after, after - before))
             found.add("links", path, f"no longer one file with [{readable(lost)}], now with [{readable(gained)}]")
 

@@ -34,6 +34,7 @@ class VaultSink:
         self.keys = vault.content_keys
         self.knows_nothing = session.knows_nothing
         self.sent_bytes = 0  # of blocks that hold content; folders above the test's own change when others test too
+        self.tree_nodes = 0
         self.base_read = False
         self.snapshot = ""
 
@@ -41,7 +42,12 @@ class VaultSink:
         return self._session.missing(ids)
 
     def put(self, blocks):
-        self.sent_bytes += sum(len(block) for block in blocks if decode_block(block).kind is BlockKind.DATA)
+        for block in blocks:
+            read = decode_block(block)
+            if read.kind is BlockKind.DATA:
+                self.sent_bytes += len(block)
+            else:
+                self.tree_nodes += len(read.ids)
         return self._session.put(blocks)
 
     def base_listing(self):

@@ -17,6 +17,7 @@ import msgspec
 
 from strongroom.agent.backup.missed import reason_of
 from strongroom.agent.backup.stream import FileStream
+from strongroom.agent.platform.base import EARLIEST_NS, LATEST_NS, MOST_EXTENTS
 from strongroom.model.entry import ChunkId, Entry, EntryType, Stat
 from strongroom.model.missed import Reason
 
@@ -202,6 +203,11 @@ class EntryReader:
         if xattrs and sum([len(name) + len(value) for name, value in xattrs]) > _MOST_XATTR_BYTES:
             self._missed.add(path, Reason.UNSUPPORTED, "its extended attributes are too large; the rest is kept")
             stat, xattrs = msgspec.structs.replace(stat, unsettled=True), ()
+        if not EARLIEST_NS < stat.mtime_ns < LATEST_NS:
+            self._missed.add(path, Reason.UNSUPPORTED, "its time is not in the years 1678 to 2553; the nearest is kept")
+            stat = msgspec.structs.replace(stat, unsettled=True)
+        if extents is not None and len(extents) >= MOST_EXTENTS:
+            self._missed.add(path, Reason.UNSUPPORTED, f"it has very many holes; the {MOST_EXTENTS} largest are kept")
         user, group = self._source.user_name(stat.uid), self._source.group_name(stat.gid)
         if content is None:
             return Entry(stat, user, group, target, xattrs, None, (), 0, tree, flags)

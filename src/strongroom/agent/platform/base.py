@@ -23,7 +23,26 @@ if TYPE_CHECKING:
 
     from strongroom.model.entry import Stat
 
-__all__ = ["FileReader", "FileSystem", "Folder", "Locks", "OsFamily", "Platform", "Source", "Stats"]
+__all__ = [
+    "EARLIEST_NS",
+    "LATEST_NS",
+    "MOST_EXTENTS",
+    "FileReader",
+    "FileSystem",
+    "Folder",
+    "Locks",
+    "OsFamily",
+    "Platform",
+    "Source",
+    "Stats",
+]
+
+
+EARLIEST_NS, LATEST_NS = -(2**63), 2**64 - 1
+"""What a stored whole number holds, the years 1677 to 2554; a time beyond is given as the nearest of them."""
+MOST_EXTENTS = 131_072
+"""Data ranges of one file; where it has more, its smallest holes count as data. So many fit into one entry of a tree
+(docs/format.md), whatever their numbers, beside the largest attributes that are kept."""
 
 
 class Locks(enum.Enum):

@@ -10,10 +10,10 @@ import errno
 import itertools
 import os
 
-MOST_EXTENTS = 4096
+from strongroom.agent.platform.base import MOST_EXTENTS
 
 
-def data_extents(handle: int, size: int) -> tuple[tuple[int, int], ...] | None:
+def data_extents(handle: int, size: int, most: int = MOST_EXTENTS) -> tuple[tuple[int, int], ...] | None:
     """Return the ranges (offset, length) below `size` that hold data; None if that is all of it, or unknown."""
     ranges: list[tuple[int, int]] = []
     position = 0
@@ -28,11 +28,11 @@ def data_extents(handle: int, size: int) -> tuple[tuple[int, int], ...] | None:
         if start >= size:
             break
         ranges.append((start, position - start))
-        if len(ranges) >= 4 * MOST_EXTENTS:
-            ranges = without_small_holes(ranges, MOST_EXTENTS)
+        if len(ranges) >= 4 * most:
+            ranges = without_small_holes(ranges, most)
     if ranges == [(0, size)]:
         return None
-    return tuple(without_small_holes(ranges, MOST_EXTENTS))
+    return tuple(without_small_holes(ranges, most))
 
 
 def without_small_holes(ranges: list[tuple[int, int]], most: int) -> list[tuple[int, int]]:

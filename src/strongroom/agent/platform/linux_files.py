@@ -14,7 +14,7 @@ import stat as modes
 from typing import TYPE_CHECKING
 
 from strongroom import clock
-from strongroom.agent.platform.base import FileSystem, Stats
+from strongroom.agent.platform.base import EARLIEST_NS, LATEST_NS, FileSystem, Stats
 from strongroom.agent.platform.linux_extents import data_extents
 from strongroom.agent.platform.linux_flags import read_flags
 from strongroom.agent.platform.mounts import PSEUDO_FILE_SYSTEMS
@@ -37,7 +37,6 @@ SETTLE_NS = 20_000_000
 WHOLE_SECONDS_SETTLE_NS = 2_000_000_000
 """The same where the file system keeps whole (or even) seconds only."""
 
-_EARLIEST_NS, _LATEST_NS = -(2**63), 2**64 - 1  # what a stored whole number holds: the years 1677 to 2554
 _TYPES = {
     modes.S_IFREG >> 12: EntryType.FILE,
     modes.S_IFDIR >> 12: EntryType.FOLDER,
@@ -281,7 +280,7 @@ def _is_unsettled(mtime_ns: int, ctime_ns: int, now_ns: int) -> bool:
 
 def _storable(time_ns: int) -> int:
     """Return a time, or the nearest that can be stored: some file systems keep times of any age."""
-    return max(_EARLIEST_NS, min(time_ns, _LATEST_NS))
+    return max(EARLIEST_NS, min(time_ns, LATEST_NS))
 
 
 def _read_xattrs(place: int | bytes, *, follow: bool) -> tuple[tuple[bytes, bytes], ...]:

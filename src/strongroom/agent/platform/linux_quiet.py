@@ -1,8 +1,8 @@
 """Linux: reading links without changing their access times.
 
 Why: a file can be opened so that reading leaves its access time alone, a symbolic link cannot. The way round is a
-second view of the folder, a detached mount that nobody else sees and on which access times stand still; it costs 30 us a
-folder, and only folders whose links are read anew pay it.
+second view of the folder, a detached mount that nobody else sees and on which access times stand still; it costs
+30 us a folder, and only folders whose links are read anew pay it.
 Promises: at most one such view is open. Where the system does not give one (no root, an old kernel) links are read
 plainly, and the system may note the access.
 """
