@@ -25,4 +25,11 @@ digest = Extension(
     extra_compile_args=["-O3", "-std=gnu11", "-Wall", "-Wextra"],
 )
 
-setup(ext_modules=cythonize([native, digest], language_level=3))
+merge = Extension(
+    "strongroom.kernel.merge",
+    sources=[str(KERNEL / name) for name in ("merge.pyx", "rows.c")],
+    depends=[str(KERNEL / name) for name in ("rows.h",)],
+    extra_compile_args=["-O3", "-std=c11", "-Wall", "-Wextra"],
+)
+
+setup(ext_modules=cythonize([native, digest, merge], language_level=3))

@@ -45,6 +45,7 @@ class VaultMachine(RuleBasedStateMachine):
         self.folders = {}  # snapshot id -> (set, folder)
         self.kept = {}  # set -> data of its unfinished sessions, durable
         self.may = {}  # session id -> data it may refer to
+        self.own = {}  # session id -> data that it put, whatever its base holds
         self.durable = {}  # session id -> data that was sealed at its last checkpoint
 
     @rule(target=sessions, set_id=SETS, on_newest=st.booleans())
@@ -55,6 +56,7 @@ class VaultMachine(RuleBasedStateMachine):
         based_on = set(datas_in(self.folders[base][1])) if base else set()
         self.may[session.id] = based_on | self.kept.get(set_id, set())
         self.durable[session.id] = set()
+        self.own[session.id] = set()
         if session.knows_nothing:
             assert not self.may[session.id]
         return session
@@ -75,6 +77,7 @@ class VaultMachine(RuleBasedStateMachine):
         new = session.put([block_of(self.vault.content_keys, *datas)])
         assert (new == 0) == (set(datas) <= before)
         self.may[session.id] = before | set(datas)
+        self.own[session.id] |= set(datas)
 
     @rule(session=sessions, datas=st.lists(DATAS, max_size=8))
     def ask_missing(self, session, datas):
@@ -88,7 +91,7 @@ class VaultMachine(RuleBasedStateMachine):
         if self.is_over(session):
             return
         session.checkpoint()
-        self.durable[session.id] = set(self.may[session.id])
+        self.durable[session.id] = set(self.own[session.id])
 
     @rule(session=consumes(sessions), folder=FOLDERS)
     def commit(self, session, folder):
@@ -104,7 +107,7 @@ class VaultMachine(RuleBasedStateMachine):
         if self.is_over(session):
             return
         session.end()
-        self.kept.setdefault(session.set_id, set()).update(self.may[session.id])
+        self.kept.setdefault(session.set_id, set()).update(self.own[session.id])
         self.may.pop(session.id)
 
     @rule(session=sessions)
@@ -129,7 +132,8 @@ class VaultMachine(RuleBasedStateMachine):
                 self.storage.discard(name)
         self.vault = Vault.open(self.storage, ROOT_KEY, self.ledger)
         for session, set_id in still_open.items():
-            put = self.may.pop(session)
+            self.may.pop(session)
+            put = self.own[session]
             survived = self.durable[session] if crash else put
             self.kept.setdefault(set_id, set()).update(survived | self.survived_by_luck(set_id, put))
 

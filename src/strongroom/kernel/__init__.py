@@ -23,7 +23,7 @@ from typing import Final
 
 from strongroom.kernel.gear import gear_table
 
-__all__ = ["IMPLEMENTATION", "cut", "digests", "gear_table", "lookup", "sort_ids"]
+__all__ = ["IMPLEMENTATION", "cut", "digests", "gear_table", "lookup", "note_found", "pick", "shift", "sort_ids"]
 
 # The one place outside settings that reads the environment: settings is a neighbour, which the kernel may not see, and
 # the choice has to be made before anything else is imported.
@@ -32,6 +32,7 @@ IMPLEMENTATION: Final = os.environ.get("STRONGROOM_KERNEL") or "native"
 if IMPLEMENTATION == "native":
     try:
         from strongroom.kernel.digest import digests
+        from strongroom.kernel.merge import note_found, pick, shift
         from strongroom.kernel.native import cut, lookup, sort_ids
     except ImportError as error:
         message = (
@@ -40,8 +41,9 @@ if IMPLEMENTATION == "native":
         )
         raise ImportError(message) from error
 elif IMPLEMENTATION == "reference":
-    from strongroom.kernel.reference import cut, lookup, sort_ids
     from strongroom.kernel.digest_reference import digests
+    from strongroom.kernel.merge_reference import note_found, pick, shift
+    from strongroom.kernel.reference import cut, lookup, sort_ids
 else:
     message = f"STRONGROOM_KERNEL is {IMPLEMENTATION!r}; it may be 'native' or 'reference'."
     raise ImportError(message)

@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Final
 from blake3 import blake3
 
 from strongroom.engine.format import magic
-from strongroom.engine.format.columns import U32_BYTES, decode_u32, encode_u32, u32_column
+from strongroom.engine.format.columns import U32_BYTES, encode_u32, u32_column
 from strongroom.engine.format.ids import ID_BYTES
 from strongroom.errors import Damaged
-from strongroom.kernel import sort_ids
+from strongroom.kernel import pick, shift, sort_ids
 
 if TYPE_CHECKING:
-    from array import array
     from collections.abc import Iterable, Iterator, Sequence
 
     from typing_extensions import Buffer
@@ -78,12 +77,11 @@ class IndexRun:
 
 def run_of_pack(name: bytes, first: int, kind: int, table: PackTable) -> Iterator[Buffer]:
     """Yield the stored bytes of the run that covers one pack."""
-    ids = bytes(table.ids)
-    order = decode_u32(sort_ids(ids))
+    order = sort_ids(table.ids)
     yield from _encode(
         [RunPack(name, first, len(table.sizes), kind)],
-        iter([_gather(ids, order)]),
-        iter([encode_u32(order)]),
+        iter([pick(table.ids, order, ID_BYTES)]),
+        iter([order]),
         [_encode_places(table)],
     )
 
@@ -163,10 +161,9 @@ def _merged_ids(runs: Sequence[IndexRun], positions: list[bytes]) -> Iterator[by
         ends = [_count_below(run, limit) for run in runs]
         spans = list(zip(runs, starts, ends, strict=True))
         ids = b"".join(run.ids[ID_BYTES * start : ID_BYTES * end] for run, start, end in spans)
-        order = decode_u32(sort_ids(ids))
-        shifted = _shifted_positions(spans, runs[0].first)
-        yield _gather(ids, order)
-        positions.append(encode_u32(u32_column(map(shifted.__getitem__, order))))
+        order = sort_ids(ids)
+        yield pick(ids, order, ID_BYTES)
+        positions.append(pick(_shifted_positions(spans, runs[0].first), order, U32_BYTES))
         starts = ends
 
 
@@ -189,19 +186,8 @@ def _count_below(run: IndexRun, limit: bytes) -> int:
     return low
 
 
-def _shifted_positions(spans: list[tuple[IndexRun, int, int]], first: int) -> array[int]:
+def _shifted_positions(spans: list[tuple[IndexRun, int, int]], first: int) -> bytes:
     """Return the positions of the spans, end to end, counted from `first`."""
-    shifted = u32_column()
-    for run, start, end in spans:
-        shift = run.first - first
-        column = decode_u32(run.positions[U32_BYTES * start : U32_BYTES * end])
-        shifted.extend(column if not shift else u32_column(map(shift.__add__, column)))
-    return shifted
-
-
-def _gather(ids: bytes, order: array[int]) -> bytes:
-    """Return the packed ids in the given order."""
-    if not order:
-        return b""
-    single = [ids[at : at + ID_BYTES] for at in range(0, len(ids), ID_BYTES)]
-    return b"".join(map(single.__getitem__, order))
+    return b"".join(
+        shift(run.positions[U32_BYTES * start : U32_BYTES * end], run.first - first) for run, start, end in spans
+    )

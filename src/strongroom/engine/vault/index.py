@@ -25,7 +25,7 @@ from strongroom.engine.format.ids import ID_BYTES
 from strongroom.engine.format.index import IndexRun, decode_run, merge_runs, run_of_pack
 from strongroom.engine.vault.ledger import PackState
 from strongroom.errors import Damaged, StrongroomError, Unavailable
-from strongroom.kernel import lookup
+from strongroom.kernel import lookup, note_found
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -131,10 +131,12 @@ class Index:
             answer = lookup(held.run.ids, packed)
             if answer == nothing:
                 continue
-            first = held.run.first
+            if not _any_dead(held, dead):
+                note_found(found, answer, held.run.positions, held.run.first)
+                continue
             for at, position in enumerate(decode_u32(answer)):
                 if position != _NO_POSITION and found[at] == ABSENT:
-                    ordinal = first + held.positions[position]
+                    ordinal = held.run.first + held.positions[position]
                     found[at] = ordinal if ordinal not in dead else _next_alive(held, position, dead)
         return found
 
@@ -260,6 +262,10 @@ def _belong_together(left: Sequence[_Held], right: Sequence[_Held]) -> bool:
     left_count, right_count = sum(one.run.count for one in left), sum(one.run.count for one in right)
     adjacent = left[-1].run.end == right[0].run.first
     return adjacent and left_count <= 2 * right_count and left_count + right_count <= _MAX_MERGED
+
+
+def _any_dead(held: _Held, dead: BitMap64) -> bool:
+    return bool(dead) and dead.range_cardinality(held.run.first, held.run.end) > 0
 
 
 def _next_alive(held: _Held, position: int, dead: BitMap64) -> int:
