@@ -119,6 +119,10 @@ def _privileged_attributes(top: bytes) -> None:
     write(top + b"/server", b"#!/bin/true\n", 0o755)
     os.setxattr(top + b"/server", b"security.capability", capability)
     os.setxattr(top + b"/server", b"trusted.note", b"root only")
+    write(top + b"/somebody's server", b"#!/bin/true\n")
+    os.chown(top + b"/somebody's server", 1234, 5678)  # takes both of the next away, so it comes first
+    os.chmod(top + b"/somebody's server", 0o6755)
+    os.setxattr(top + b"/somebody's server", b"security.capability", capability)
     os.symlink(b"server", top + b"/link")
     os.setxattr(top + b"/link", b"trusted.note", b"on the link itself", follow_symlinks=False)
     os.mkfifo(top + b"/pipe")
