@@ -1,9 +1,10 @@
-"""Build the kernel: C compiled at install time behind one Cython module.
+"""Build the kernel: C compiled at install time behind a few Cython modules.
 
 Everything else about the package is in pyproject.toml.
 No machine-specific flag is used, so a wheel built here runs on every machine of the same architecture.
 """
 
+import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -11,25 +12,23 @@ from setuptools import Extension, setup
 
 KERNEL = Path("src/strongroom/kernel")
 
-native = Extension(
-    "strongroom.kernel.native",
-    sources=[str(KERNEL / name) for name in ("native.pyx", "cut.c", "lookup.c", "sort.c")],
-    depends=[str(KERNEL / name) for name in ("cut.h", "lookup.h", "sort.h")],
-    extra_compile_args=["-O3", "-std=c11", "-Wall", "-Wextra"],
-)
 
-digest = Extension(
-    "strongroom.kernel.digest",
-    sources=[str(KERNEL / name) for name in ("digest.pyx", "blake3.c")],
-    depends=[str(KERNEL / name) for name in ("blake3.h", "blake3_lanes.h")],
-    extra_compile_args=["-O3", "-std=gnu11", "-Wall", "-Wextra"],
-)
+def kernel(name: str, *sources: str, headers: tuple[str, ...], dialect: str = "c11") -> Extension:
+    """Describe the module `name` of the kernel: its .pyx, and the C it calls."""
+    return Extension(
+        f"strongroom.kernel.{name}",
+        sources=[str(KERNEL / file) for file in (f"{name}.pyx", *sources)],
+        depends=[str(KERNEL / file) for file in headers],
+        extra_compile_args=["-O3", f"-std={dialect}", "-Wall", "-Wextra"],
+    )
 
-merge = Extension(
-    "strongroom.kernel.merge",
-    sources=[str(KERNEL / name) for name in ("merge.pyx", "rows.c")],
-    depends=[str(KERNEL / name) for name in ("rows.h",)],
-    extra_compile_args=["-O3", "-std=c11", "-Wall", "-Wextra"],
-)
 
-setup(ext_modules=cythonize([native, digest, merge], language_level=3))
+modules = [
+    kernel("native", "cut.c", "lookup.c", "sort.c", headers=("cut.h", "lookup.h", "sort.h")),
+    kernel("digest", "blake3.c", headers=("blake3.h", "blake3_lanes.h"), dialect="gnu11"),
+    kernel("merge", "rows.c", headers=("rows.h",)),
+]
+if sys.platform == "linux":  # these make system calls of its own
+    modules.append(kernel("walk", "look.c", "names.c", headers=("look.h",)))
+
+setup(ext_modules=cythonize(modules, language_level=3))

@@ -19,11 +19,24 @@ Absent on purpose: compression and encryption (their libraries are fast enough),
 from __future__ import annotations
 
 import os
+import sys
 from typing import Final
 
 from strongroom.kernel.gear import gear_table
 
-__all__ = ["IMPLEMENTATION", "cut", "digests", "gear_table", "lookup", "note_found", "pick", "shift", "sort_ids"]
+__all__ = [
+    "IMPLEMENTATION",
+    "cut",
+    "digests",
+    "gear_table",
+    "list_names",
+    "look",
+    "lookup",
+    "note_found",
+    "pick",
+    "shift",
+    "sort_ids",
+]
 
 # The one place outside settings that reads the environment: settings is a neighbour, which the kernel may not see, and
 # the choice has to be made before anything else is imported.
@@ -34,6 +47,11 @@ if IMPLEMENTATION == "native":
         from strongroom.kernel.digest import digests
         from strongroom.kernel.merge import note_found, pick, shift
         from strongroom.kernel.native import cut, lookup, sort_ids
+
+        if sys.platform == "linux":  # its system calls; other systems walk in Python
+            from strongroom.kernel.walk import list_names, look
+        else:
+            from strongroom.kernel.walk_reference import list_names, look
     except ImportError as error:
         message = (
             "Strongroom's compiled kernel is missing or was built for another Python. Install the package again with a "
@@ -44,6 +62,7 @@ elif IMPLEMENTATION == "reference":
     from strongroom.kernel.digest_reference import digests
     from strongroom.kernel.merge_reference import note_found, pick, shift
     from strongroom.kernel.reference import cut, lookup, sort_ids
+    from strongroom.kernel.walk_reference import list_names, look
 else:
     message = f"STRONGROOM_KERNEL is {IMPLEMENTATION!r}; it may be 'native' or 'reference'."
     raise ImportError(message)

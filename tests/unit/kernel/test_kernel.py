@@ -12,7 +12,7 @@ import threading
 import pytest
 
 from strongroom import kernel
-from strongroom.kernel import digest, digest_reference, merge, merge_reference, native, reference
+from strongroom.kernel import digest, digest_reference, merge, merge_reference, native, reference, walk, walk_reference
 
 PRODUCT = {"minimum": 1 << 18, "average": 1 << 20, "maximum": 1 << 22}
 SMALL = {"minimum": 16, "average": 64, "maximum": 256}
@@ -58,7 +58,7 @@ def test_a_missing_native_kernel_is_not_replaced_in_silence():
 
 
 def test_both_offer_the_same_functions():
-    parts = [(native, reference), (digest, digest_reference), (merge, merge_reference)]
+    parts = [(native, reference), (digest, digest_reference), (merge, merge_reference), (walk, walk_reference)]
     for name in kernel.__all__:
         if name not in ("IMPLEMENTATION", "gear_table"):
             assert any(callable(getattr(c, name, None)) and callable(getattr(py, name, None)) for c, py in parts), name

@@ -1,0 +1,123 @@
+/* The names of a folder by getdents64, sorted by their raw bytes, in one piece of memory. */
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "look.h"
+
+#define ANSWER_BYTES 65536
+
+/* What getdents64 answers with; see getdents(2). */
+struct record {
+    uint64_t inode;
+    int64_t offset;
+    unsigned short size;
+    unsigned char type;
+    char name[];
+};
+
+/* A name in the unsorted ones; `begins` is its first eight bytes as a number, which nearly always decides. */
+struct place {
+    uint64_t begins;
+    uint32_t at, size;
+    const char *base;
+};
+
+struct heap {
+    char *bytes;
+    size_t used, room;
+    struct place *places;
+    size_t count, places_room;
+};
+
+static int add_name(struct heap *heap, const char *name) {
+    size_t size = strlen(name);
+    if (size < 3 && name[0] == '.' && (size == 1 || name[1] == '.')) return 0;
+    if (heap->used + size > UINT32_MAX) return EOVERFLOW;
+    if (heap->used + size > heap->room) {
+        size_t room = 2 * (heap->used + size) + 512;
+        char *more = realloc(heap->bytes, room);
+        if (!more) return ENOMEM;
+        heap->bytes = more, heap->room = room;
+    }
+    if (heap->count == heap->places_room) {
+        size_t room = 2 * heap->places_room + 64;
+        struct place *more = realloc(heap->places, room * sizeof *more);
+        if (!more) return ENOMEM;
+        heap->places = more, heap->places_room = room;
+    }
+    struct place *place = &heap->places[heap->count++];
+    place->begins = 0;
+    for (size_t i = 0; i < 8; i++) place->begins = place->begins << 8 | (i < size ? (unsigned char)name[i] : 0);
+    place->at = (uint32_t)heap->used, place->size = (uint32_t)size;
+    memcpy(heap->bytes + heap->used, name, size);
+    heap->used += size;
+    return 0;
+}
+
+static int read_names(int handle, size_t most, struct heap *heap) {
+    char *answer = malloc(ANSWER_BYTES);
+    long got;
+    int trouble = answer ? 0 : ENOMEM;
+    if (!trouble && lseek(handle, 0, SEEK_SET) < 0) trouble = errno;
+    while (!trouble) {
+        got = syscall(SYS_getdents64, handle, answer, ANSWER_BYTES);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) trouble = errno;
+        if (got <= 0) break;
+        for (long at = 0; at < got && !trouble; at += ((struct record *)(answer + at))->size) {
+            trouble = add_name(heap, ((struct record *)(answer + at))->name);
+            if (!trouble && most && heap->count > most) trouble = SR_TOO_MANY;
+        }
+    }
+    free(answer);
+    return trouble;
+}
+
+static int before(const void *left, const void *right) {
+    const struct place *a = left, *b = right;
+    if (a->begins != b->begins) return a->begins < b->begins ? -1 : 1;
+    int order = memcmp(a->base + a->at, b->base + b->at, a->size < b->size ? a->size : b->size);
+    return order ? order : (a->size > b->size) - (a->size < b->size);
+}
+
+/* Whether bytes are UTF-8 as Unicode defines it: shortest forms only, no surrogates, nothing above U+10FFFF. */
+static int is_utf8(const unsigned char *text, size_t size) {
+    for (size_t i = 0; i < size;) {
+        unsigned char lead = text[i++];
+        if (lead < 0x80) continue;
+        int more = lead >= 0xC2 && lead <= 0xDF ? 1 : lead >= 0xE0 && lead <= 0xEF ? 2 : lead >= 0xF0 && lead <= 0xF4 ? 3 : 0;
+        unsigned char low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+        unsigned char high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+        if (!more || i + more > size) return 0;
+        for (; more; more--, i++, low = 0x80, high = 0xBF)
+            if (text[i] < low || text[i] > high) return 0;
+    }
+    return 1;
+}
+
+int sr_list_names(int handle, size_t most, struct sr_names *names) {
+    struct heap heap = {0};
+    int trouble = read_names(handle, most, &heap);
+    names->packed = NULL, names->size = heap.used + heap.count, names->is_text = 1;
+    if (!trouble && heap.count && !(names->packed = malloc(names->size))) trouble = ENOMEM;
+    if (!trouble && heap.count) {
+        for (size_t i = 0; i < heap.count; i++) heap.places[i].base = heap.bytes;
+        qsort(heap.places, heap.count, sizeof *heap.places, before);
+        char *to = names->packed;
+        for (size_t i = 0; i < heap.count; i++) {
+            struct place *place = &heap.places[i];
+            memcpy(to, heap.bytes + place->at, place->size);
+            to[place->size] = 0;
+            to += place->size + 1;
+        }
+        names->is_text = is_utf8((unsigned char *)names->packed, names->size);
+    }
+    free(heap.bytes);
+    free(heap.places);
+    return trouble;
+}
