@@ -6,8 +6,10 @@ Pages that several processes share are in the figure of each, so adding these up
 processes together each page is therefore shared out among those who have it (PSS), and those shares are added up.
 
 Looking costs the machine something, the shares most, for the kernel walks every page of a process to tell them. So
-nothing is looked at more often than every few hundredths of a second, and whatever a look takes, forty times as long
-passes before the next: the watch takes at most a fortieth of one core. A peak of the sum that is shorter may be missed.
+nothing is looked at more often than every few hundredths of a second, and after a look of either kind forty times as
+long passes as it kept a core busy: together they take at most a twentieth of one core. A peak of the sum that is over
+before the next look is missed.
+
 The usage that `wait4` reports is no help here: its maximum begins with the size of whoever started the process.
 """
 
@@ -140,14 +142,13 @@ class Watch:
         next_shares = 0.0
         pause_s = 0.0
         while not self._done.wait(pause_s):
-            began = time.perf_counter()
+            began = time.thread_time()
             self._look()
-            if began >= next_shares:
-                before = time.perf_counter()
+            pause_s = max(LOOK_S, REST * (time.thread_time() - began))
+            if time.perf_counter() >= next_shares:
+                began = time.thread_time()
                 self._look_at_shares()
-                next_shares = before + max(SHARES_S, REST * (time.perf_counter() - before))
-                began += time.perf_counter() - before  # paid for by its own rest
-            pause_s = max(LOOK_S, REST * (time.perf_counter() - began))
+                next_shares = time.perf_counter() + max(SHARES_S, REST * (time.thread_time() - began))
         self._look()
 
     def _look(self) -> None:

@@ -1,4 +1,9 @@
-"""The data sets: what each is, how it is made at a given scale, and which peers would take too long with it."""
+"""The data sets: what each is, how it is made at a given scale, and which peers would take too long with it.
+
+They are measured in this order. What earlier sets left may have to be removed to have room for the next, and removing
+many files slows the creation of others for a while; so the one set that leaves both much and many comes first, and the
+two with very many files come last.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +33,7 @@ class DataSet:
 SETS = {
     one.name: one
     for one in (
+        DataSet("usr", "the programs of this machine", 6000 * MIB, existing=Path("/usr")),
         DataSet(
             "office",
             "documents, packed documents, pictures, logs, some copies",
@@ -40,7 +46,6 @@ SETS = {
             4096 * MIB,
             lambda root, scale: vm_tree(root, 4, scaled(4096 * MIB, scale)),
         ),
-        DataSet("usr", "the programs of this machine", 6000 * MIB, existing=Path("/usr")),
         DataSet(
             "small",
             "files of 0.5 to 8 KiB, mostly text",

@@ -31,17 +31,18 @@ def figures_table(results: Sequence[SetResult]) -> list[str]:
     rows = [head]
     for result in results:
         made = result.made
+        rest = [""] * (len(head) - 1 - len(names))
         about = f"**{result.data_set.name}**: {made.files} files, {made.size_bytes / MB:.0f} MB"
         rows.append([about, *[""] * (len(head) - 1)])
-        for figure in FIGURES.values():
+        for key, figure in FIGURES.items():
             values = [figure.of(result, key) for key in names]
             if any(value is not None for value in values):
                 ratios = [figure.ratio(result), *(figure.ratio(result, key) for key in apart)]
                 machine = bare(figure.of_machine(result), figure.limit)
                 rows.append([figure.title, *(show(one, figure.unit) for one in values), machine, *map(times, ratios)])
+            if key == "largest":
+                rows.append(["- each program", *(programs(result, name) for name in names), *rest])
         by_key = {outcome.key: outcome for outcome in result.outcomes}
-        rest = [""] * (len(head) - 1 - len(names))
-        rows.append(["- each program", *(programs(result, key) for key in names), *rest])
         rows.append(["other load meanwhile", *(other_load(by_key.get(key)) for key in names), *rest])
         rows.append(["restored", *(by_key[key].restored if key in by_key else "" for key in names), *rest])
     return ["\n".join(align(rows))]
