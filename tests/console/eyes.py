@@ -27,7 +27,7 @@ expect.set_options(timeout=PATIENCE_MS)
 
 @contextlib.contextmanager
 def chromium():
-    """Run Chromium; a machine without it is told so, and ./dev says it again at the end."""
+    """Run Chromium; a machine without it is told so, and ./dev says it again at the end. In CI that is a failure."""
     if CHROMIUM is None:
         pytest.skip("NOT RUN: Chromium was not found (on Debian or Ubuntu: apt-get install chromium)")
     with sync_playwright() as playwright:

@@ -11,15 +11,8 @@ from strongroom.model.missed import MissedFile, Reason
 from strongroom.protocol.messages import BackupOrder
 from strongroom.server import views
 from strongroom.server.schedule.duties import round_of_duties
-from strongroom.testing.small_server import small_server
 
 FILES = {"a": os.urandom(300_000), "b": os.urandom(300_000)}
-
-
-@pytest.fixture
-def server(tmp_path):
-    with small_server(tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -15,14 +15,6 @@ def server(tmp_path):
         yield opened
 
 
-@pytest.fixture
-def agent(server):
-    agent = server.agent()
-    agent.connect()
-    server.make_set(agent)
-    return agent
-
-
 def test_the_request_is_recorded_and_the_agents_stream_is_woken(server, agent):
     before = len(agent.wakes)
     job_id = server.back_up()

@@ -11,16 +11,9 @@ from strongroom.server import views
 from strongroom.server.backup.admission import WHEN_AGENT_IS_AWAY, WhenAway, admit
 from strongroom.server.backup.request import request_backup
 from strongroom.server.schedule.duties import round_of_duties
-from strongroom.testing.small_server import small_server
 
 LINUX, WINDOWS = OsFamily.LINUX, OsFamily.WINDOWS
 NOW, SCHEDULED = Trigger.NOW, Trigger.SCHEDULED
-
-
-@pytest.fixture
-def server(tmp_path):
-    with small_server(tmp_path) as opened:
-        yield opened
 
 
 def scheduled(server, agent, include):

@@ -1,26 +1,9 @@
 """W5, the server's side: the first backup of a set is full, all later ones incremental."""
 
-import pytest
-
 from strongroom.model.job import JobState, Kind, ReasonCode
 from strongroom.model.report import JobReport
 from strongroom.server import views
 from strongroom.server.backup.kind import choose_kind
-from strongroom.testing.small_server import small_server
-
-
-@pytest.fixture
-def server(tmp_path):
-    with small_server(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-def agent(server):
-    agent = server.agent()
-    agent.connect()
-    server.make_set(agent)
-    return agent
 
 
 def run(server, agent, name="docs", files=None):

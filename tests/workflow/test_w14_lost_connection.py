@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-import pytest
-
 from strongroom import clock
 from strongroom.model.missed import MissedFile, Reason
 from strongroom.protocol.messages import Checkpoint
@@ -12,30 +10,8 @@ from strongroom.server.backup import receive
 from strongroom.server.catalog import models
 from strongroom.server.hosts import presence
 from strongroom.server.schedule.duties import round_of_duties
-from strongroom.testing.small_server import small_server
 
 FILES = {"a": b"a" * 1000, "b": b"b" * 1000}
-
-
-@pytest.fixture
-def server(tmp_path):
-    with small_server(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-def agent(server):
-    agent = server.agent()
-    agent.connect()
-    server.make_set(agent)
-    return agent
-
-
-@pytest.fixture
-def job_id(server, agent):
-    job = server.back_up()
-    agent.orders()
-    return job
 
 
 def test_the_same_job_goes_on_after_a_reconnect(agent, job_id):

@@ -279,7 +279,7 @@ def public_folder():
 
 
 @pytest.mark.root
-@pytest.mark.skipif(os.geteuid() != 0, reason="gives up being root")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up being root")
 def test_what_an_ordinary_user_cannot_set_is_listed_and_no_set_user_id_bit_is_left(public_folder):
     """Runs the restore in a process that has given up being root."""
     top = public_folder / "source"

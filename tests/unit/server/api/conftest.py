@@ -5,8 +5,6 @@ import json
 import pytest
 from django.test import Client
 
-from strongroom.testing.small_server import small_server
-
 API = "/api/v1/"
 
 
@@ -61,12 +59,6 @@ class Caller:
 
 
 @pytest.fixture
-def server(tmp_path):
-    with small_server(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
 def api(server):
     """Call as the local administrator."""
     return Caller(server.folder.local_token.read_text().strip())
@@ -76,15 +68,6 @@ def api(server):
 def anyone(server):
     """Call as somebody who shows nothing."""
     return Caller()
-
-
-@pytest.fixture
-def agent(server):
-    """Give a connected host `files` with a set `docs`."""
-    agent = server.agent()
-    agent.connect()
-    server.make_set(agent)
-    return agent
 
 
 @pytest.fixture

@@ -12,15 +12,8 @@ from strongroom.protocol.messages import CancelOrder
 from strongroom.server import views
 from strongroom.server.backup.cancel import cancel_job
 from strongroom.server.schedule.duties import round_of_duties
-from strongroom.testing.small_server import small_server
 
 CANCELLED = JobReport(state=JobState.CANCELLED, reason=ReasonCode.CANCELLED_BY_USER, step="transmit")
-
-
-@pytest.fixture
-def server(tmp_path):
-    with small_server(tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture

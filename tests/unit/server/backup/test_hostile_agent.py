@@ -19,21 +19,6 @@ from strongroom.server.backup.report import take_report
 from strongroom.server.catalog import models
 from strongroom.server.catalog.connection import catalog_thread
 from strongroom.testing.hand_agent import DONE
-from strongroom.testing.small_server import small_server
-
-
-@pytest.fixture
-def server(tmp_path):
-    with small_server(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-def agent(server):
-    agent = server.agent()
-    agent.connect()
-    server.make_set(agent)
-    return agent
 
 
 @pytest.fixture
@@ -41,13 +26,6 @@ def thief(server):
     thief = server.agent("thief")
     thief.connect()
     return thief
-
-
-@pytest.fixture
-def job_id(server, agent):
-    job = server.back_up()
-    agent.orders()
-    return job
 
 
 def test_another_hosts_job_is_not_there(thief, job_id):

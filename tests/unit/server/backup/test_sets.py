@@ -11,13 +11,6 @@ from strongroom.model.paths import escape_path, unescape_path
 from strongroom.model.policy import Content, Options
 from strongroom.server import views
 from strongroom.server.backup.sets import create_set, normal_content, require_set
-from strongroom.testing.small_server import small_server
-
-
-@pytest.fixture
-def server(tmp_path):
-    with small_server(tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -9,15 +9,8 @@ from django.test import Client, RequestFactory
 from strongroom.errors import Damaged
 from strongroom.server.catalog import models
 from strongroom.server.console.failures import bad_request, server_failed, show_error
-from strongroom.testing.small_server import small_server
 
 SECURE = {"secure": True, "headers": {"Host": "127.0.0.1"}}
-
-
-@pytest.fixture
-def server(tmp_path):
-    with small_server(tmp_path) as server:
-        yield server
 
 
 def text_of(answer):

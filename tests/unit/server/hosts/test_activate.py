@@ -17,15 +17,9 @@ from strongroom.server.hosts.activate import activate, create_activation_token
 from strongroom.server.hosts.find import require_host
 from strongroom.server.hosts.revoke import revoke_host
 from strongroom.server.premises import premises
-from strongroom.testing.small_server import URL, small_server
+from strongroom.testing.small_server import URL
 
 FACTS = HostFacts("files", OsFamily.LINUX, "Debian 13", "0.1", "Europe/Berlin", "boot", "instance")
-
-
-@pytest.fixture
-def server(tmp_path):
-    with small_server(tmp_path) as opened:
-        yield opened
 
 
 def make_token(server, uses=1, lifetime=timedelta(hours=1)):

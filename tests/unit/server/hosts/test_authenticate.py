@@ -13,13 +13,6 @@ from strongroom.server.catalog import models
 from strongroom.server.hosts.authenticate import authenticate, require_agent
 from strongroom.server.hosts.revoke import revoke_host
 from strongroom.server.premises import seal
-from strongroom.testing.small_server import small_server
-
-
-@pytest.fixture
-def server(tmp_path):
-    with small_server(tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture

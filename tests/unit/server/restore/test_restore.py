@@ -22,24 +22,9 @@ from strongroom.server.premises import premises
 from strongroom.server.restore.browse import list_folder
 from strongroom.server.restore.fetch import fetch
 from strongroom.server.restore.request import RestoreWishes, request_restore
-from strongroom.testing.small_server import small_server
 
 BIG = os.urandom(300_000)
 FILES = {"etc/conf": b"conf", "srv/a/one": BIG, "srv/a/two": b"two", "srv/b/three": b"three", "srv/top": b"top"}
-
-
-@pytest.fixture
-def server(tmp_path):
-    with small_server(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-def agent(server):
-    agent = server.agent()
-    agent.connect()
-    server.make_set(agent)
-    return agent
 
 
 @pytest.fixture

@@ -3,22 +3,13 @@
 import threading
 from datetime import timedelta
 
-import pytest
-
 from strongroom import clock
 from strongroom.server import views
 from strongroom.server.catalog import models
 from strongroom.server.schedule.duties import run_duties
 from strongroom.server.schedule.lease import drop_lease, take_lease
-from strongroom.testing.small_server import small_server
 
 HALF_MINUTE = timedelta(seconds=30)
-
-
-@pytest.fixture
-def server(tmp_path):
-    with small_server(tmp_path) as opened:
-        yield opened
 
 
 def take(holder, now):

@@ -12,15 +12,9 @@ from strongroom.server.catalog import models
 from strongroom.server.premises import premises
 from strongroom.server.users.login import log_in
 from strongroom.server.users.tokens import create_api_token, require_token
-from strongroom.testing.small_server import PASSWORD, small_server
+from strongroom.testing.small_server import PASSWORD
 
 HERE = "192.0.2.7"
-
-
-@pytest.fixture
-def server(tmp_path):
-    with small_server(tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture
