@@ -16,13 +16,13 @@ from strongroom.engine.format.block import MAX_CHUNK_BYTES, decode_block, verify
 from strongroom.errors import Damaged
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
     from strongroom.agent.restore.ports import Source
     from strongroom.agent.restore.steps import Batch
     from strongroom.model.entry import ChunkId
 
-AHEAD: Final = 3
+AHEAD: Final = 2
 MOST_BYTES: Final = 64 << 20
 _FETCHERS: Final = 2
 
@@ -90,22 +90,22 @@ def _room(chunks: Chunks) -> int:
     return MOST_BYTES - sum(map(len, chunks.values()))
 
 
-def fetched(batches: Iterable[Batch], fetcher: Fetcher) -> Generator[tuple[Batch, Chunks], None, None]:
-    """Yield each batch with its chunks, while the next ones are on their way."""
-    under_way: deque[tuple[Batch, Future[Chunks] | None]] = deque()
+def fetched(batches: Iterable[Batch], work: Callable[[Batch], Chunks]) -> Generator[tuple[Batch, Chunks], None, None]:
+    """Yield each batch with its chunks, while the next ones are on their way.
+
+    Args:
+        work: fetches a batch's chunks, and does with them what can be done ahead; called in several threads.
+    """
+    under_way: deque[tuple[Batch, Future[Chunks]]] = deque()
     pool = ThreadPoolExecutor(_FETCHERS, thread_name_prefix="fetch")
     try:
         for batch in batches:
-            under_way.append((batch, pool.submit(fetcher.fetch, batch.ids) if batch.ids else None))
+            under_way.append((batch, pool.submit(work, batch)))
             if len(under_way) > AHEAD:
-                yield _wait(under_way.popleft())
+                first, future = under_way.popleft()
+                yield first, future.result()
         while under_way:
-            yield _wait(under_way.popleft())
+            first, future = under_way.popleft()
+            yield first, future.result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _wait(next_one: tuple[Batch, Future[Chunks] | None]) -> tuple[Batch, Chunks]:
-    """Return a batch when its chunks are there."""
-    batch, future = next_one
-    return batch, future.result() if future else {}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from strongroom.agent.platform import linux_place as system
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from strongroom.agent.restore.aim import Parts
 
 MAX_OPEN: Final = 96
+Into: TypeAlias = Callable[["Folder", bytes], "Folder"]
+"""Opens a folder by its name in another."""
 
 
 @dataclass(slots=True)
@@ -47,7 +49,7 @@ class Folder:
 class Folders:
     """Walks to one folder after the other, keeping open what the next one shares with the last."""
 
-    def __init__(self, target: int, into: Callable[[Folder, bytes], Folder] | None = None) -> None:
+    def __init__(self, target: int, into: Into | None = None) -> None:
         """Start at the target.
 
         Args:

@@ -1,27 +1,36 @@
 """Step PLACE: write what was planned.
 
 Promises: a final name appears in one step and only with the whole, verified content under it, its owner, mode and times
-set. What fails is listed and leaves nothing behind; one file's trouble never stops the others. A full disk stops all.
-Nothing is flushed file by file: `flush` does it once for each file system, at the end.
+set (`bulk`, which makes small files ahead, says what holds there).
+What fails is listed and leaves nothing behind; one file's trouble never stops the others. A full disk stops all.
+Nothing is flushed file by file: the site does it once for each file system, at the end.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import secrets
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from strongroom import clock
 from strongroom.agent.platform import linux_place as system
 from strongroom.agent.platform.linux_flags import KEPT, LOCKING, SHAPING, read_flags, set_flags
 from strongroom.agent.platform.linux_unlock import unlock
 from strongroom.agent.restore.aside import move_aside
 from strongroom.agent.restore.content import content_of
-from strongroom.agent.restore.folders import Folder, Folders
+from strongroom.agent.restore.folders import Folders
 from strongroom.agent.restore.judge import Verdict
 from strongroom.agent.restore.locking import Locking
-from strongroom.agent.restore.steps import Finish, HardLink, HardLinkGroup, Piece, Refresh, Relock, Special, group_of
+from strongroom.agent.restore.steps import (
+    Files,
+    Finish,
+    HardLink,
+    HardLinkGroup,
+    Piece,
+    Refresh,
+    Relock,
+    Special,
+    group_of,
+)
 from strongroom.agent.restore.trouble import reason_of_step, require_room
 from strongroom.agent.restore.writing import Writing
 from strongroom.errors import Damaged
@@ -34,7 +43,9 @@ if TYPE_CHECKING:
     from strongroom.agent.platform.linux_place import Identity
     from strongroom.agent.restore.aim import Parts
     from strongroom.agent.restore.fetch import Fetcher
-    from strongroom.agent.restore.steps import Batch, Step
+    from strongroom.agent.restore.folders import Folder
+    from strongroom.agent.restore.site import Site
+    from strongroom.agent.restore.steps import Batch, OneStep, Step
     from strongroom.agent.restore.tally import Tally
     from strongroom.model.entry import ChunkId, Entry
 
@@ -47,20 +58,19 @@ _PIECE_IDS: Final = 4
 class Placer:
     """Carries out the steps, one after the other, in one thread."""
 
-    def __init__(self, target: int, job_id: int, kept_label: bytes, tally: Tally, fetcher: Fetcher) -> None:
-        """Place below the opened target."""
-        self._folders = Folders(target, self._open)
-        self._other_folders = Folders(target, self._open)
-        self._job_id = job_id
-        self._temporary = self._new_name()
+    def __init__(self, site: Site, kept_label: bytes, tally: Tally, fetcher: Fetcher) -> None:
+        """Place below the site's target."""
+        self._folders = Folders(site.target, site.into)
+        self._other_folders = Folders(site.target, site.into)
+        self._unfinished = site.unfinished
+        self._now_ns = site.now_ns
+        self._temporary = self._unfinished.new_name()
         self._kept_label = kept_label
         self._tally = tally
         self._fetcher = fetcher
-        self._now_ns = clock.now_ns()
         self._writing: Writing | None = None
         self._locking = Locking(self._other_folders, tally)
         self._groups: dict[HardLinkGroup, tuple[Parts, bytes, Identity, str]] = {}
-        self._flushable = {os.fstat(target).st_dev: os.dup(target)}
 
     def place(self, batches: Iterable[tuple[Batch, Mapping[ChunkId, memoryview]]]) -> None:
         """Carry out all batches.
@@ -70,30 +80,26 @@ class Placer:
         """
         try:
             for batch, chunks in batches:
-                for number, step in enumerate(batch.steps):
-                    if number % _SHOW_EVERY == 0:
-                        self._tally.show(step.parts)
-                    self._carry_out(step, chunks)
+                with self._unfinished.noted([(parts, []) for parts in _written_in(batch)]):
+                    for number, step in enumerate(batch.steps):
+                        if number % _SHOW_EVERY == 0 or isinstance(step, Files):
+                            self._tally.show(step.parts)
+                        self._carry_out(step, chunks)
             self._locking.lock_rest()
         finally:
             if self._writing is not None:
                 self._writing.give_up()
 
-    def flush(self) -> None:
-        """Wait until all that was written is on disk."""
-        for handle in self._flushable.values():
-            system.flush(handle)
-
     def close(self) -> None:
         """Close all folders."""
         self._folders.close()
         self._other_folders.close()
-        for handle in self._flushable.values():
-            os.close(handle)
-        self._flushable.clear()
 
     def _carry_out(self, step: Step, chunks: Mapping[ChunkId, memoryview]) -> None:
         """Carry out one step; its failure becomes a line in the list."""
+        if isinstance(step, Files):
+            self._files(step, chunks)
+            return
         try:
             match step:
                 case Piece():
@@ -114,7 +120,7 @@ class Placer:
             require_room(error)
             self._fail(step, *reason_of_step(step, error))
 
-    def _fail(self, step: Step, reason: Reason, detail: str) -> None:
+    def _fail(self, step: OneStep, reason: Reason, detail: str) -> None:
         """List what a step was for; its temporary file goes."""
         if self._writing is not None:
             detail += self._writing.give_up()
@@ -125,6 +131,14 @@ class Placer:
             self._tally.list((*step.parts, step.entry.name), reason, detail)
         else:
             self._tally.fail((*step.parts, step.entry.name), reason, detail)
+
+    def _files(self, step: Files, chunks: Mapping[ChunkId, memoryview]) -> None:
+        """Count files that were made ahead, and do with care what was not."""
+        self._tally.restored += len(step.entries) - len(step.failed)
+        self._tally.bytes_restored += sum([entry.stat.size for entry in step.entries])
+        for entry in step.failed:
+            self._tally.bytes_restored -= entry.stat.size
+            self._carry_out(Piece(step.parts, entry, Verdict.NEW, entry.content), chunks)
 
     def _piece(self, piece: Piece, chunks: Mapping[ChunkId, memoryview]) -> None:
         """Write a file, or a part of it."""
@@ -157,12 +171,8 @@ class Placer:
         try:
             return make(self._temporary)
         except FileExistsError:
-            self._temporary = self._new_name()
+            self._temporary = self._unfinished.new_name()
             return make(self._temporary)
-
-    def _new_name(self) -> bytes:
-        """Return a temporary name that nobody can foresee, so that nobody can be in the way on purpose."""
-        return b".strongroom-restore-%d-%s" % (self._job_id, secrets.token_hex(8).encode())
 
     def _publish(self, folder: Folder, temporary: bytes, entry: Entry, verdict: Verdict) -> None:
         """Give a finished thing its final name."""
@@ -295,10 +305,11 @@ class Placer:
         if step.locks and (troubles := set_flags(handle, step.locks, step.locks)):
             self._tally.list(step.parts, Reason.METADATA, "; ".join(troubles))
 
-    def _open(self, parent: Folder, name: bytes) -> Folder:
-        """Step down into a folder; remember one folder of each file system, to flush it."""
-        handle = system.open_folder(parent.handle, name)
-        device = os.fstat(handle).st_dev
-        if device not in self._flushable:
-            self._flushable[device] = os.dup(handle)
-        return Folder(name, handle, gives=system.gives_on(handle))
+
+def _written_in(batch: Batch) -> set[Parts]:
+    """Return the folders in which this batch needs temporary names."""
+    return {
+        step.parts
+        for step in batch.steps
+        if isinstance(step, Piece | Special | HardLink) or (isinstance(step, Files) and step.failed)
+    }

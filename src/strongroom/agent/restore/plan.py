@@ -18,6 +18,7 @@ from strongroom.agent.platform import linux_place as system
 from strongroom.agent.platform.linux_flags import LOCKING, read_flags
 from strongroom.agent.platform.linux_unlock import unlock
 from strongroom.agent.restore.aside import move_aside
+from strongroom.agent.restore.bulk import is_ordinary
 from strongroom.agent.restore.content import content_of
 from strongroom.agent.restore.folders import Folder, Folders
 from strongroom.agent.restore.judge import Verdict, is_same_file, judge, judge_in_way
@@ -46,9 +47,9 @@ if TYPE_CHECKING:
     from strongroom.agent.restore.tally import Tally
     from strongroom.model.entry import Entry
 
-BATCH_BYTES: Final = 6 << 20
-_BATCH_IDS: Final = 4096
-_BATCH_STEPS: Final = 8192
+BATCH_BYTES: Final = 16 << 20
+_BATCH_IDS: Final = 16_384
+_BATCH_STEPS: Final = 16_384
 _FILE: Final = EntryType.FILE
 _FOLDER: Final = EntryType.FOLDER
 _OWN: Final = 0o700
@@ -93,13 +94,12 @@ class Planner:
                 for entry in entries:
                     if not self._is_meant(landing, path, entry):
                         continue
-                    if entry.stat.type is _FOLDER:
-                        self._finish(landing, folder, entry)
-                    elif folder is None:
-                        self._tally.failed += 1
+                    if folder is not None and folder.fresh and is_ordinary(entry):
+                        self._batch.add_file(landing.parts, entry, fresh=True)
                     else:
-                        yield from self._place(landing.parts, folder, entry)
-                yield from self._full()
+                        yield from self._one(landing, folder, entry)
+                    if self._is_full():
+                        yield self._take_batch()
         finally:
             self._folders.close()
         self._note_left()
@@ -205,6 +205,15 @@ class Planner:
         if made or folder.fresh or (self._rules.conflict is ConflictMode.OVERWRITE and not leads_only):
             self._batch.steps.append(Finish(landing.parts, entry))
 
+    def _one(self, landing: Landing, folder: Folder | None, entry: Entry) -> Iterator[Batch]:
+        """Plan one entry with care; a large file may fill several batches."""
+        if entry.stat.type is _FOLDER:
+            self._finish(landing, folder, entry)
+        elif folder is None:
+            self._tally.failed += 1
+        else:
+            yield from self._place(landing.parts, folder, entry)
+
     def _place(self, parts: Parts, folder: Folder, entry: Entry) -> Iterator[Batch]:
         """Plan one entry that is no folder."""
         existing = None if folder.fresh else system.look(folder.handle, entry.name)
@@ -218,6 +227,8 @@ class Planner:
             self._tally.fail((*parts, entry.name), Reason.ACCESS_DENIED, "the folder is immutable or append-only")
         elif entry.stat.nlink > 1 and self._is_known_group(entry):
             self._batch.steps.append(HardLink(parts, entry, verdict))
+        elif verdict is Verdict.NEW and is_ordinary(entry):
+            self._batch.add_file(parts, entry, fresh=folder.fresh)
         elif not is_file:
             self._batch.steps.append(Special(parts, entry, verdict))
         elif entry.depth == 0 and entry.stat.size <= BATCH_BYTES:
@@ -226,7 +237,6 @@ class Planner:
             self._batch.bytes += entry.stat.size
         else:
             yield from self._large_file(parts, entry, verdict)
-        yield from self._full()
 
     def _has_content(self, folder: Folder, entry: Entry) -> bool:
         """Whether the file that is there has the entry's bytes; told without the network when they are one chunk."""
@@ -270,11 +280,15 @@ class Planner:
         piece.last = True
         self._batch.steps.append(piece)
 
-    def _full(self) -> Iterator[Batch]:
-        """Yield the batch if it is large enough."""
+    def _is_full(self) -> bool:
+        """Whether the batch is large enough."""
         batch = self._batch
-        if batch.bytes >= BATCH_BYTES or len(batch.ids) >= _BATCH_IDS or len(batch.steps) >= _BATCH_STEPS:
-            yield self._take_batch()
+        return (
+            batch.bytes >= BATCH_BYTES
+            or len(batch.ids) >= _BATCH_IDS
+            or batch.size >= _BATCH_STEPS
+            or len(batch.steps) >= _BATCH_STEPS
+        )
 
     def _take_batch(self) -> Batch:
         """Return the batch and begin the next."""

@@ -10,11 +10,14 @@ from strongroom import clock
 from strongroom.agent.platform import linux_place as system
 from strongroom.agent.restore.aim import Aim
 from strongroom.agent.restore.aside import kept_label
+from strongroom.agent.restore.bulk import Bulk
 from strongroom.agent.restore.fetch import Fetcher, fetched
 from strongroom.agent.restore.place import Placer
 from strongroom.agent.restore.plan import Planner, Rules
+from strongroom.agent.restore.site import Site
 from strongroom.agent.restore.spool import spool_listing
 from strongroom.agent.restore.tally import Tally
+from strongroom.agent.restore.unfinished import Unfinished
 from strongroom.errors import Mistake, Unavailable
 from strongroom.model.job import JobState, ReasonCode
 from strongroom.model.paths import escape_path
@@ -50,10 +53,11 @@ def run_restore(order: RestoreOrder, source: Source, spool: Path, events: Events
         tally.files_total, tally.bytes_total = listing.files, listing.size_bytes
         events.step(RestoreStep.PLACE)
         planner = Planner(aim, target, Rules(order.conflict, order.key_ids, label), tally, fetcher)
-        with closing(Placer(target, order.job_id, label, tally, fetcher)) as placer:
-            with closing(fetched(planner.batches(listing), fetcher)) as batches:
+        with Site(target, Unfinished(spool, aim.target, order.job_id)) as site, closing(Bulk(site)) as bulk:
+            batches = fetched(planner.batches(listing), lambda batch: bulk.place(batch, fetcher.fetch(batch.ids)))
+            with closing(Placer(site, label, tally, fetcher)) as placer, closing(batches):
                 placer.place(batches)
-            _flush(placer, aim)
+            _flush(site, aim)
     events.step(RestoreStep.REPORT)
     tally.tell()
     return _report(
@@ -81,10 +85,10 @@ def _opened(aim: Aim) -> Iterator[int]:
         os.close(target)
 
 
-def _flush(placer: Placer, aim: Aim) -> None:
+def _flush(site: Site, aim: Aim) -> None:
     """Make all that was restored durable."""
     try:
-        placer.flush()
+        site.flush()
     except OSError as error:
         raise Unavailable(
             f"What was restored to {escape_path(aim.target)} could not be written to disk: {error.strerror}.",

@@ -35,6 +35,21 @@ class Piece:
 
 
 @dataclass(slots=True)
+class Files:
+    """Make ordinary small files of one folder (see `bulk`) whose names were free.
+
+    Args:
+        fresh: this restore made the folder.
+        failed: what could not be made ahead; the careful writer has still to do it.
+    """
+
+    parts: Parts
+    entries: list[Entry]
+    fresh: bool
+    failed: list[Entry] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Special:
     """Make a symbolic link, FIFO, socket or device node."""
 
@@ -78,7 +93,8 @@ class Relock:
     locks: int = 0
 
 
-Step: TypeAlias = Piece | Special | HardLink | Refresh | Finish | Relock
+OneStep: TypeAlias = Piece | Special | HardLink | Refresh | Finish | Relock
+Step: TypeAlias = Files | OneStep
 
 
 @dataclass(slots=True)
@@ -88,6 +104,18 @@ class Batch:
     steps: list[Step] = field(default_factory=list)
     ids: list[ChunkId] = field(default_factory=list)
     bytes: int = 0
+    size: int = 0
+
+    def add_file(self, parts: Parts, entry: Entry, *, fresh: bool) -> None:
+        """Add an ordinary small file whose name is free; it joins the ones of its folder before it."""
+        last = self.steps[-1] if self.steps else None
+        if isinstance(last, Files) and last.parts is parts:
+            last.entries.append(entry)
+        else:
+            self.steps.append(Files(parts, [entry], fresh))
+        self.ids += entry.content
+        self.bytes += entry.stat.size
+        self.size += 1
 
 
 def group_of(entry: Entry) -> HardLinkGroup | None:

@@ -12,7 +12,7 @@ from strongroom.model.entry import EntryType
 from strongroom.model.missed import Reason
 
 if TYPE_CHECKING:
-    from strongroom.agent.restore.steps import Step
+    from strongroom.agent.restore.steps import OneStep
 
 _DEVICES: Final = (EntryType.CHAR_DEVICE, EntryType.BLOCK_DEVICE)
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -36,7 +36,7 @@ def require_room(error: OSError) -> None:
         ) from error
 
 
-def reason_of_step(step: Step, error: OSError) -> tuple[Reason, str]:
+def reason_of_step(step: OneStep, error: OSError) -> tuple[Reason, str]:
     """Return what the list says of a system error."""
     word = system.reason_of(error)
     if error.errno == errno.EPERM and isinstance(step, Special) and step.entry.stat.type in _DEVICES:

@@ -21,6 +21,7 @@ from strongroom.agent.journal import Journal
 from strongroom.agent.link.link import Link
 from strongroom.agent.link.patience import wait_before
 from strongroom.agent.platform.current import current_platform
+from strongroom.agent.restore.unfinished import sweep
 from strongroom.agent.service.carry_out import Workshop
 from strongroom.agent.service.jobs import Jobs
 from strongroom.errors import Conflict, Refused, StrongroomError, Unavailable
@@ -70,6 +71,7 @@ class Agent:
         self._identity = identity
         self._link = Link(identity)
         self._journal = Journal(state)
+        self._places = places
         self._stop = threading.Event()
         self._news = threading.Event()
         self._points = machine.recovery_points(places.state)
@@ -82,6 +84,7 @@ class Agent:
         _log.info("host %s, server %s", self._identity.host_name, self._identity.server_url)
         self._journal.abandoned_jobs()
         self._clear_recovery_points()
+        sweep(self._places.spool())
         threads = [
             threading.Thread(target=self._listen, name="orders", daemon=True),
             threading.Thread(target=self._beat, name="heartbeat", daemon=True),

@@ -1,6 +1,7 @@
 """One file's trouble is that file's; a wrong byte never gets a final name; a job that ends leaves nothing half-done."""
 
 import errno
+import itertools
 import os
 import secrets
 import stat
@@ -145,9 +146,10 @@ def test_a_listing_that_leads_outside_is_listed(top, tmp_path, restore):
 
 def test_a_cancelled_restore_leaves_no_temporary_file(top, tmp_path, restore):
     for number in range(2000):
-        (top / f"n{number}").write_text(str(number))
+        (top / f"f{number % 20}").mkdir(exist_ok=True)
+        (top / f"f{number % 20}" / f"n{number}").write_text(str(number))
     with pytest.raises(Stopped):
-        restore(TakenSnapshot().take(top), tmp_path / "target", stop_after=8)
+        restore(TakenSnapshot().take(top), tmp_path / "target", stop_after=30)
     assert leftovers(tmp_path / "target") == []
     assert leftovers(tmp_path / "spool") == []
 
@@ -164,7 +166,7 @@ def test_a_full_disk_ends_the_job(top, tmp_path, restore, monkeypatch):
 
 def test_a_temporary_name_that_is_taken_does_not_matter(top, tmp_path, restore, monkeypatch):
     (tmp_path / "target" / ".strongroom-restore-7-first").mkdir(parents=True)
-    names = iter(["first", "second"])
+    names = itertools.chain(["first", "first"], map(str, itertools.count()))
     monkeypatch.setattr(secrets, "token_hex", lambda _: next(names))
     os.mkfifo(top / "pipe")
     _, heard = restore(TakenSnapshot().take(top), tmp_path / "target")

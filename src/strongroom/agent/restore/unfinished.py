@@ -1,0 +1,124 @@
+"""What a kill leaves behind in a restore's target, and how it is found and removed.
+
+Why: files are written under temporary names, or with mode 0, until they are whole. An agent that is killed removes
+neither. So each batch of work is noted in the agent's own folder before it begins, and the note goes when it is done;
+a note that is found at the next start says where to look.
+Promises: nothing is removed but names with this job's own prefix, and files with mode 0 that stand under a noted name.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import secrets
+import stat
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from strongroom.agent.platform import linux_place as system
+from strongroom.agent.restore.aim import Parts
+from strongroom.agent.restore.folders import Folders
+from strongroom.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+_FOLDER: Final = "unfinished"
+_log: Final = logging.getLogger(__name__)
+
+
+class _Note(msgspec.Struct, frozen=True, array_like=True):
+    """Where work is being done: folders below the target, with the names that may be unfinished there."""
+
+    target: bytes
+    prefix: bytes
+    places: list[tuple[Parts, list[bytes]]]
+
+
+class Unfinished:
+    """The notes of one running restore. Safe to use from several threads."""
+
+    def __init__(self, spool: Path, target: bytes, job_id: int) -> None:
+        """Note into the agent's spool folder what is done below a target."""
+        self._folder = spool / _FOLDER
+        self._target = target
+        self._job_id = job_id
+        self._prefix = b".strongroom-restore-%d-" % job_id
+        self._numbers = itertools.count()
+
+    def new_name(self) -> bytes:
+        """Return a temporary name that nobody can foresee, so that nobody can be in the way on purpose."""
+        return self._prefix + secrets.token_hex(8).encode()
+
+    @contextmanager
+    def noted(self, places: Sequence[tuple[Parts, list[bytes]]]) -> Iterator[None]:
+        """Keep a note as long as the block runs.
+
+        Args:
+            places: folders in which temporary names are used, and final names that files have while they are written.
+
+        Raises:
+            Unavailable: the note cannot be written.
+        """
+        if not places:
+            yield
+            return
+        path = self._folder / f"{self._job_id}-{next(self._numbers)}"
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.write_bytes(msgspec.msgpack.encode(_Note(self._target, self._prefix, list(places))))
+        except OSError as error:
+            raise Unavailable(
+                f"What the restore is doing could not be noted in {self._folder}: {error.strerror}.",
+                code="spool_unwritable",
+                hint="Make room on that file system.",
+            ) from error
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def sweep(spool: Path) -> None:
+    """Remove what killed restores left behind; call it while no restore runs.
+
+    What cannot be looked at now (the target's disk is not there) is tried again at the next start.
+    """
+    with suppress(FileNotFoundError):
+        for path in sorted((spool / _FOLDER).iterdir()):
+            try:
+                _sweep(msgspec.msgpack.decode(path.read_bytes(), type=_Note))
+            except OSError as error:
+                _log.warning("what a killed restore left behind is not removed yet: %s", error)
+                continue
+            except ValueError:  # cut off while it was written: the work had not begun
+                pass
+            path.unlink()
+
+
+def _sweep(note: _Note) -> None:
+    """Clean the folders of one note."""
+    target = os.open(note.target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    folders = Folders(target)
+    try:
+        for parts, names in note.places:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                _clean(folders.enter(parts).handle, note.prefix, names)
+    finally:
+        folders.close()
+        os.close(target)
+
+
+def _clean(folder: int, prefix: bytes, names: list[bytes]) -> None:
+    """Remove temporary names and unfinished files from one folder."""
+    for found in map(os.fsencode, os.listdir(folder)):
+        if found.startswith(prefix):
+            system.remove(folder, found)
+    for name in names:
+        seen = system.look(folder, name)
+        if seen is not None and stat.S_ISREG(seen.st_mode) and stat.S_IMODE(seen.st_mode) == 0:
+            system.remove(folder, name)
