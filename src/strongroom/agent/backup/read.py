@@ -17,11 +17,13 @@ import msgspec
 
 from strongroom.agent.backup.missed import reason_of
 from strongroom.agent.backup.stream import FileStream
-from strongroom.agent.platform.base import EARLIEST_NS, LATEST_NS, MOST_EXTENTS
+from strongroom.agent.platform.base import EARLIEST_NS, LATEST_NS, MOST_EXTENTS, UnreadAttributes
 from strongroom.model.entry import ChunkId, Entry, EntryType, Stat
 from strongroom.model.missed import Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from strongroom.agent.backup.events import Events
     from strongroom.agent.backup.missed import MissedFiles
     from strongroom.agent.platform.base import FileReader, Folder, Locks, Source
@@ -115,7 +117,8 @@ class EntryReader:
         flags = 0
         try:
             folder = self._opened(parent)
-            xattrs, flags = folder.xattrs(stat.name), folder.flags(stat.name)
+            stat, xattrs = self._with_xattrs(path, stat, lambda: folder.xattrs(stat.name))
+            flags = folder.flags(stat.name)
         except OSError as error:
             self._missed.add(path, reason_of(error), "its attributes could not be read")
             stat = msgspec.structs.replace(stat, unsettled=True)
@@ -124,7 +127,16 @@ class EntryReader:
     def _other(self, folder: Folder, path: bytes, stat: Stat) -> Entry:
         """Return the entry of what has no content: links, FIFOs, sockets, devices."""
         target = folder.link_target(stat.name) if stat.type is EntryType.SYMLINK else b""
-        return self._made(path, stat, folder.xattrs(stat.name), target=target)
+        stat, xattrs = self._with_xattrs(path, stat, lambda: folder.xattrs(stat.name))
+        return self._made(path, stat, xattrs, target=target)
+
+    def _with_xattrs(self, path: bytes, stat: Stat, ask: Callable[[], Xattrs]) -> tuple[Stat, Xattrs]:
+        """Return the extended attributes; when some cannot be read, the rest, listed and to be tried next time."""
+        try:
+            return stat, ask()
+        except UnreadAttributes as error:
+            self._missed.add(path, reason_of(error), f"an extended attribute could not be read: {error.strerror}")
+            return msgspec.structs.replace(stat, unsettled=True), error.found
 
     def _file(self, folder: Folder, path: bytes, stat: Stat) -> Entry | None:
         """Return a regular file's entry, read until it holds still, but not for ever."""
@@ -155,7 +167,8 @@ class EntryReader:
         """Read a file once; no entry if it changed meanwhile and may be tried again. Tell whether it held still."""
         stat = reader.stat
         extents = reader.extents()
-        xattrs, flags = reader.xattrs(), reader.flags()
+        stat, xattrs = self._with_xattrs(path, stat, reader.xattrs)
+        flags = reader.flags()
         self.tally.files += 1
         if extents is None and stat.size <= SMALL_BYTES:
             data = reader.read_at(0, stat.size) if stat.size else b""

@@ -35,6 +35,7 @@ __all__ = [
     "Platform",
     "Source",
     "Stats",
+    "UnreadAttributes",
 ]
 
 
@@ -43,6 +44,14 @@ EARLIEST_NS, LATEST_NS = -(2**63), 2**64 - 1
 MOST_EXTENTS = 131_072
 """Data ranges of one file; where it has more, its smallest holes count as data. So many fit into one entry of a tree
 (docs/format.md), whatever their numbers, beside the largest attributes that are kept."""
+
+
+class UnreadAttributes(OSError):
+    """Some extended attributes are there and could not be read; `found` are those that could."""
+
+    def __init__(self, error: OSError, found: tuple[tuple[bytes, bytes], ...]) -> None:
+        super().__init__(error.errno, error.strerror)
+        self.found = found
 
 
 class Locks(enum.Enum):
@@ -135,7 +144,11 @@ class FileReader(Protocol):
         ...
 
     def xattrs(self) -> tuple[tuple[bytes, bytes], ...]:
-        """Return the extended attributes that can be read, sorted by name."""
+        """Return the extended attributes, sorted by name.
+
+        Raises:
+            UnreadAttributes: not all of them can be read.
+        """
         ...
 
     def flags(self) -> int:
@@ -179,7 +192,11 @@ class Folder(Protocol):
         ...
 
     def xattrs(self, name: bytes) -> tuple[tuple[bytes, bytes], ...]:
-        """Return the extended attributes of anything in the folder, without opening or following it."""
+        """Return the extended attributes of anything in the folder, without opening or following it.
+
+        Raises:
+            UnreadAttributes: not all of them can be read.
+        """
         ...
 
     def flags(self, name: bytes) -> int:

@@ -7,14 +7,13 @@ a FIFO, device or socket that was swapped in for a file does not block and is no
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat as modes
 from typing import TYPE_CHECKING
 
 from strongroom import clock
-from strongroom.agent.platform.base import EARLIEST_NS, LATEST_NS, FileSystem, Stats
+from strongroom.agent.platform.base import EARLIEST_NS, LATEST_NS, FileSystem, Stats, UnreadAttributes
 from strongroom.agent.platform.linux_extents import data_extents
 from strongroom.agent.platform.linux_flags import read_flags
 from strongroom.agent.platform.mounts import PSEUDO_FILE_SYSTEMS
@@ -284,7 +283,7 @@ def _storable(time_ns: int) -> int:
 
 
 def _read_xattrs(place: int | bytes, *, follow: bool) -> tuple[tuple[bytes, bytes], ...]:
-    """Read all attributes that this process may read; a file system without them has none."""
+    """Read all attributes; a file system without them has none."""
     try:
         names = os.listxattr(place, follow_symlinks=follow)
     except OSError as error:
@@ -293,10 +292,16 @@ def _read_xattrs(place: int | bytes, *, follow: bool) -> tuple[tuple[bytes, byte
         raise
     if not names:
         return ()
-    found = []
+    found, unread = [], None
     for name in names:
         if name in SECOND_NAMES:
             continue
-        with contextlib.suppress(OSError):  # unreadable for us, or just removed
+        try:
             found.append((os.fsencode(name), os.getxattr(place, name, follow_symlinks=follow)))
-    return tuple(sorted(found))
+        except OSError as error:
+            if error.errno != errno.ENODATA:  # that one was just removed
+                unread = error
+    found.sort()
+    if unread is not None:
+        raise UnreadAttributes(unread, tuple(found))
+    return tuple(found)

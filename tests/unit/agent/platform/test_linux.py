@@ -8,6 +8,7 @@ import tempfile
 
 import pytest
 
+from strongroom.agent.platform.base import UnreadAttributes
 from strongroom.agent.platform.current import current_platform
 from strongroom.agent.platform.linux import MOST_HANDLES, LinuxSource
 from strongroom.agent.platform.linux_files import stat_of
@@ -150,6 +151,17 @@ def test_extended_attributes_of_files_folders_and_of_nothing(source, tmp_path):
     reader.close()
     with pytest.raises(FileNotFoundError):
         folder.xattrs(b"none")
+
+
+def test_attributes_that_are_there_and_cannot_be_read_are_not_left_out_in_silence(source):
+    with unprivileged() as top:
+        os.mkdir(os.path.join(top, "d"))
+        os.setxattr(os.path.join(top, "d"), "user.secret", b"x")
+        os.chmod(os.path.join(top, "d"), 0o311)
+        folder = source.open_folder(os.fsencode(top)[1:])
+        with pytest.raises(UnreadAttributes) as told:
+            folder.xattrs(b"d")
+        assert (told.value.errno, told.value.found) == (errno.EACCES, ())
 
 
 def test_an_unreadable_folder_on_the_way_may_still_be_passed(source):
