@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from strongroom.errors import Mistake
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 MAX_FRAME_BYTES = 16 << 20
 MAX_PARCEL_BYTES = 32 << 20
@@ -49,6 +49,25 @@ def decode_frames(data: bytes) -> Iterator[memoryview]:
             raise Mistake("A frame is longer than it may be, or cut short.", code="bad_frame")
         yield view[position : position + length]
         position += length
+
+
+def read_frames(read: Callable[[int], bytes]) -> Iterator[bytes]:
+    """Yield the bodies of a stream of frames to its end, each read in one piece.
+
+    Args:
+        read: returns so many bytes, fewer only at the end of the stream.
+
+    Raises:
+        Mistake: a frame says that it is longer than allowed, or the stream ended in the middle of one.
+    """
+    while head := read(_LENGTH.size):
+        length = _LENGTH.unpack(head)[0] if len(head) == _LENGTH.size else 0
+        if length > MAX_FRAME_BYTES:
+            raise Mistake("A frame is longer than it may be.", code="bad_frame")
+        body = read(length) if length else b""
+        if len(head) < _LENGTH.size or len(body) < length:
+            raise Mistake("The stream ended in the middle of a frame.", code="bad_frame")
+        yield body
 
 
 class FrameReader:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ssl
 import weakref
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
@@ -26,8 +27,8 @@ from strongroom.errors import (
     Unauthenticated,
     Unavailable,
 )
+from strongroom.protocol import frames
 from strongroom.protocol.endpoints import PREFIX, Endpoint
-from strongroom.protocol.frames import FrameReader
 from strongroom.protocol.messages import Message, Problem
 from strongroom.protocol.version import HEADER, VERSION
 
@@ -40,7 +41,6 @@ _CONNECTIONS: Final = 32
 _CONNECT_S: Final = 15
 _PROBLEM_BYTES: Final = 64 << 10
 _REPLY_BYTES: Final = 8 << 20
-_READ_BYTES: Final = 64 << 10
 _OK: Final = 200
 _TRY_AGAIN: Final = frozenset({429, 502, 503, 504})
 _FAMILIES: Final[dict[int, type[StrongroomError]]] = {
@@ -165,14 +165,12 @@ def read_frames(response: BaseHTTPResponse) -> Iterator[bytes]:
         StreamBroken: it did not come to its end.
         Damaged: it is not a stream of frames.
     """
-    reader = FrameReader()
     is_whole = False
     try:
         with _translated(StreamBroken):
-            while piece := response.read1(_READ_BYTES):
-                yield from reader.feed(piece)
+            # As it is on the wire: to look for compression that never is there costs a copy of each body.
+            yield from frames.read_frames(partial(response.read, decode_content=False))
         is_whole = True
-        reader.require_empty()
     except Mistake as error:
         raise Damaged(error.text, code=error.code) from error
     finally:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from strongroom.server.gateway.exchange import Exchange
     from strongroom.server.gateway.threads import Threads
 
-PIECE_BYTES: Final = 256 << 10
+PIECE_BYTES: Final = 2 << 20
 
 
 async def send_frames(exchange: Exchange, frames: Iterator[bytes], threads: Threads) -> None:
