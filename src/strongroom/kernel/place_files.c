@@ -27,13 +27,24 @@ static int write_all(int file, const uint8_t *data, size_t size)
     return 0;
 }
 
+/* Some file systems round a time, or pass over an owner or a mode, and call it done. */
+static int kept(int handle, const sr_file *file)
+{
+    struct stat seen;
+    if (fstat(handle, &seen))
+        return errno;
+    int same = seen.st_mtim.tv_sec == (time_t)file->mtime_s && seen.st_mtim.tv_nsec == (long)file->mtime_ns &&
+               (seen.st_mode & 07777) == file->mode && seen.st_uid == file->uid && seen.st_gid == file->gid;
+    return same ? 0 : EOPNOTSUPP;
+}
+
 /* Content first, then the owner, for a change of owner clears set-user-id; then the mode; the time last of all. */
 static int fill(int handle, const sr_file *file, const struct timespec times[2])
 {
     if (write_all(handle, file->data, file->size) || fchown(handle, file->uid, file->gid) ||
         fchmod(handle, file->mode) || futimens(handle, times))
         return errno;
-    return 0;
+    return kept(handle, file);
 }
 
 static int place_one(int folder, const char *temporary, const sr_file *file, const struct timespec times[2])

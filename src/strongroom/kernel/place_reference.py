@@ -2,6 +2,7 @@
 
 A file is made only where its name is free. It has mode 0 until its content is whole: what a kill leaves behind under a
 final name can be opened by nobody and told from every finished file. Then come owner, mode and, last, times.
+What was set is looked at: some file systems round a time, or pass over an owner or a mode, and call it done.
 A file that fails is removed, and the errno of what failed stands in the answer; the others are made all the same.
 """
 
@@ -92,5 +93,8 @@ def _fill(handle: int, file: NewFile, atime_ns: int) -> None:
         os.fchown(handle, uid, gid)
         os.fchmod(handle, mode)
         os.utime(handle, ns=(atime_ns, mtime_ns))
+        seen = os.fstat(handle)
+        if (seen.st_mtime_ns, seen.st_mode & _MODE_MOST, seen.st_uid, seen.st_gid) != (mtime_ns, mode, uid, gid):
+            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
     finally:
         os.close(handle)

@@ -212,13 +212,22 @@ def set_metadata(handle: int | str, entry: Entry, now_ns: int, *, shed: bool = F
         _set_attributes(handle, entry, troubles, acl=True)
     try:
         os.utime(handle, ns=(now_ns, seen.mtime_ns))
-        kept_ns = os.stat(handle).st_mtime_ns
     except (OSError, OverflowError) as error:
         troubles.append(f"time: {reason_of(error)}")
-    else:
-        if kept_ns != seen.mtime_ns:
-            troubles.append(f"time: not kept to the nanosecond, off by {(kept_ns - seen.mtime_ns) / 1e9:.9f} s")
-    return troubles
+    return troubles or _unkept(handle, entry)
+
+
+def _unkept(handle: int | str, entry: Entry) -> list[str]:
+    """Return what was set and is not so: some file systems round a time, or pass over the rest, and call it done."""
+    wanted, now = entry.stat, os.stat(handle)
+    found = []
+    if now.st_mtime_ns != wanted.mtime_ns:
+        found.append(f"time: kept only to within {abs(now.st_mtime_ns - wanted.mtime_ns) / 1e9:.9f} s")
+    if stat.S_IMODE(now.st_mode) != wanted.mode and wanted.type != EntryType.SYMLINK:
+        found.append(f"mode {wanted.mode:o}: {stat.S_IMODE(now.st_mode):o} was kept")
+    if (now.st_uid, now.st_gid) != (wanted.uid, wanted.gid):
+        found.append(f"owner {wanted.uid}:{wanted.gid}: {now.st_uid}:{now.st_gid} was kept")
+    return found
 
 
 def hold(parent: int, name: bytes) -> int:
