@@ -31,5 +31,6 @@ modules = [
 if sys.platform == "linux":  # these make system calls of its own
     modules.append(kernel("walk", "look.c", "names.c", headers=("look.h",)))
     modules.append(kernel("place", "place_files.c", headers=("place_files.h",)))
+    modules.append(kernel("gather", "gather_files.c", headers=("gather_files.h",)))
 
 setup(ext_modules=cythonize(modules, language_level=3))

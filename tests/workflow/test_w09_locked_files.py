@@ -160,3 +160,20 @@ def test_what_is_still_locked_at_the_end_is_listed_once(host, data):
         outcome = host.back_up(data, retry_missed=True)
     assert [(file.path, file.reason) for file in outcome.heard.missed_files] == [(bytes(data / "locked"), "locked")]
     assert len(host.log()) == 1
+
+
+@pytest.mark.parametrize("sort", ["flock", "lease"])
+def test_neighbours_of_a_locked_file_are_backed_up_and_its_holder_is_left_alone(host, tmp_path, sort):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    names = [f"{number:03d}" for number in range(300)]
+    for name in names:
+        (folder / name).write_bytes(name.encode())
+    with other_process(HOLDERS[sort], folder / "150") as holder:
+        outcome = host.back_up(folder)
+        assert outcome.reasons == {bytes(folder / "150"): "locked"}
+        holder.stdin.close()
+        assert holder.stdout.read() == ""
+    for name in names:
+        assert outcome.has(folder / name) == (name != "150")
+    assert outcome.content(folder / "151") == b"151"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from strongroom.agent.backup.missed import reason_of
+from strongroom.agent.backup.small import SMALL_BYTES, SmallFiles
 from strongroom.agent.backup.stream import FileStream
 from strongroom.agent.platform.base import EARLIEST_NS, LATEST_NS, MOST_EXTENTS, UnreadAttributes
 from strongroom.model.entry import ChunkId, Entry, EntryType, Stat
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     Xattrs = tuple[tuple[bytes, bytes], ...]
     Extents = tuple[tuple[int, int], ...] | None
 
-SMALL_BYTES: Final = 256 << 10
-"""Files up to this size are read in one go and are one chunk."""
 TRIES: Final = 4
 """How often a file is read until it holds still."""
 _SWAPS: Final = 3
@@ -65,9 +64,21 @@ class EntryReader:
         self._missed = missed
         self._events = events
         self._misses = misses
+        self._small = SmallFiles(source, writer, events, misses=misses)
         self._linked = _Linked()
         self._open: tuple[bytes, Folder] | None = None
         self.tally = Tally()
+
+    def small_files(self, parent: bytes, stats: list[Stat]) -> dict[bytes, Entry]:
+        """Return the entries of small files in a folder, by name; those that are missing must be asked for alone."""
+        try:
+            made = self._small.read(self._opened(parent), stats)
+        except OSError:  # the folder cannot be opened: to be told of each
+            return {}
+        self.tally.entries += len(made)
+        self.tally.files += len(made)
+        self.tally.bytes += sum([entry.stat.size for entry in made.values()])
+        return made
 
     def entry(self, parent: bytes, stat: Stat, tree: ChunkId) -> Entry | None:
         """Return the entry of a name in a folder, or None when it is on the list of missed files; never for a folder.

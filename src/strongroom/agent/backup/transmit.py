@@ -153,8 +153,14 @@ class _Transmission:
         """Make a part: known entries for what is unchanged, the rest read."""
         entries: list[Entry] = []
         is_exact = True
-        for stat, old in part.pairs():
-            entry = self._entry(path, stat, old, changed)
+        pairs = [(stat, old, old is not None and is_unchanged(old.stat, stat)) for stat, old in part.pairs()]
+        small = self._reader.small_files(path, [stat for stat, _, is_known in pairs if not is_known])
+        for stat, old, is_known in pairs:
+            entry: Entry | None
+            if old is not None and is_known:
+                entry = _as_known(stat, old, changed)
+            else:
+                entry = small.get(stat.name) or self._entry(path, stat, old, changed)
             if entry is None:
                 is_exact = False
                 continue
@@ -164,11 +170,7 @@ class _Transmission:
         return self._keep(entries, part.listed.fingerprint if is_exact else b"")
 
     def _entry(self, path: bytes, stat: Stat, old: Entry | None, changed: dict[bytes, ChunkId]) -> Entry | None:
-        """Return the entry of a name, known or read; None when it is missed or gone."""
-        if old is not None and is_unchanged(old.stat, stat):
-            if stat.nlink > 1 and old.stat.device != stat.device:  # devices are numbered anew with each start
-                old = msgspec.structs.replace(old, stat=stat)
-            return _with_tree(old, changed) if stat.type is EntryType.FOLDER else old
+        """Return the entry of a name that has changed; None when it is missed or gone."""
         tree = NO_ID
         if stat.type is EntryType.FOLDER:
             tree = changed.get(stat.name, old.subtree if old is not None else NO_ID)
@@ -196,6 +198,13 @@ def _touches(part: KnownPart, names: list[bytes]) -> bool:
     """Whether one of the names, which are in order, lies within a part."""
     at = bisect_left(names, part.first)
     return at < len(names) and names[at] <= part.last
+
+
+def _as_known(stat: Stat, old: Entry, changed: dict[bytes, ChunkId]) -> Entry | None:
+    """Return the entry of a name that has not changed; None when its folder is gone."""
+    if stat.nlink > 1 and old.stat.device != stat.device:  # devices are numbered anew with each start
+        old = msgspec.structs.replace(old, stat=stat)
+    return _with_tree(old, changed)
 
 
 def _with_tree(entry: Entry, changed: dict[bytes, ChunkId]) -> Entry | None:

@@ -187,6 +187,17 @@ class Folder(Protocol):
         """
         ...
 
+    def gather(self, names: Sequence[bytes], buffer: memoryview, limit: int) -> list[tuple[Stat, int] | None]:
+        """Read many small files at once, their content end to end into a buffer.
+
+        Returns:
+            For each name that was looked at, fewer than all when there is no room for the next: its stat and inode
+            flags, and its content lies in the buffer; or None where it must be looked at alone, because it is not a
+            regular file of at most `limit` bytes with one name, has extended attributes or holes, changed meanwhile,
+            or could not be read.
+        """
+        ...
+
     def link_target(self, name: bytes) -> bytes:
         """Return what a symbolic link points to."""
         ...
@@ -205,6 +216,10 @@ class Folder(Protocol):
 
     def is_locked(self, stat: Stat, by: Locks) -> bool:
         """Whether another process holds such a lock on this file; asks without disturbing anyone."""
+        ...
+
+    def is_any_locked(self, stats: Sequence[Stat], by: Locks) -> bool:
+        """Whether one of many files may be locked so; if not, none of them is."""
         ...
 
     def file_system(self) -> FileSystem:

@@ -10,9 +10,13 @@ from __future__ import annotations
 
 import os
 import re
+from typing import TYPE_CHECKING
 
 from strongroom import clock
 from strongroom.agent.platform.base import Locks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Locked = dict[int, set[int]]
 """The devices on which each inode is locked."""
@@ -36,13 +40,21 @@ class LockTable:
 
     def devices_of(self, inode: int, by: Locks) -> set[int]:
         """Return the devices on which a file with this inode number is locked; nearly always none."""
-        if clock.monotonic_s() >= self._read_again_s:
-            self._read()
-        return self._locked[by].get(inode, _NONE)
+        return self._fresh(by).get(inode, _NONE)
+
+    def may_hold(self, inodes: Iterable[int], by: Locks) -> bool:
+        """Whether a file with one of these inode numbers is locked on some device."""
+        return not self._fresh(by).keys().isdisjoint(inodes)
 
     def forget(self) -> None:
         """Read the table before the next answer."""
         self._read_again_s = 0.0
+
+    def _fresh(self, by: Locks) -> Locked:
+        """Return the table as it was a moment ago."""
+        if clock.monotonic_s() >= self._read_again_s:
+            self._read()
+        return self._locked[by]
 
     def _read(self) -> None:
         """Read the table anew."""

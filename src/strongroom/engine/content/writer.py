@@ -99,6 +99,30 @@ class SnapshotWriter:
             self._data.add(chunk, data)
         return Content((chunk,), 0, size)
 
+    def add_small(self, data: memoryview, sizes: Sequence[int]) -> list[ChunkId]:
+        """Take the contents of many small files, laid end to end; return their ids, an empty one for no content.
+
+        The data is valid only for the call. Raises what an uploader raised.
+
+        Args:
+            sizes: of the files in order, none larger than one chunk.
+        """
+        ids: list[ChunkId] = []
+        key, start = self._key, 0
+        for size in sizes:
+            ids.append(chunk_id(key, data[start : start + size]) if size else _NO_ID)
+            start += size
+        is_new = [chunk != _NO_ID and self._recent.note(chunk) for chunk in ids]
+        if all(is_new):
+            self._data.extend(ids, sizes, bytes(data))
+            return ids
+        start = 0
+        for chunk, size, is_sent in zip(ids, sizes, is_new, strict=True):
+            if is_sent:
+                self._data.add(chunk, bytes(data[start : start + size]))
+            start += size
+        return ids
+
     def add_stream(self, readinto: Callable[[memoryview], int]) -> Content:
         """Take the content of a file piece by piece. Raises what an uploader or `readinto` raised.
 
@@ -205,3 +229,4 @@ class _RecentIds:
 
 
 _EMPTY: Final = Content()
+_NO_ID: Final = ChunkId(b"")

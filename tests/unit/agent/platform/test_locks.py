@@ -59,6 +59,9 @@ def test_the_table_is_read_anew_when_asked_and_a_machine_without_one_has_no_lock
     table.forget()
     assert table.devices_of(4711, Locks.ANY) == {DEVICE}
     assert table.devices_of(4712, Locks.ANY) == set()
+    assert table.may_hold([1, 4711, 3], Locks.ANY)
+    assert not table.may_hold([1, 4712], Locks.ANY)
+    assert not table.may_hold([4711], Locks.LEASES)
 
 
 def both(locked, leased):
