@@ -75,9 +75,9 @@ def test_windows_scheduled_waits_and_runs_when_the_agent_comes(server):
 
 def test_windows_scheduled_fails_when_its_window_ends(server):
     job_id = scheduled(server, server.agent(os_family=WINDOWS), "C:\\\\Data")
-    round_of_duties(now=clock.now() + timedelta(minutes=59))
+    round_of_duties(now=clock.now() + timedelta(minutes=59), monotonic_s=clock.monotonic_s() + 3540)
     assert views.job(job_id)["state"] == "waiting_for_agent"
-    round_of_duties(now=clock.now() + timedelta(minutes=61))
+    round_of_duties(now=clock.now() + timedelta(minutes=61), monotonic_s=clock.monotonic_s() + 3660)
     job = views.job(job_id)
     assert (job["state"], job["reason"]["code"]) == ("failed", "agent_never_came")
 
@@ -97,7 +97,7 @@ def test_a_scheduled_request_that_finds_one_running_waits_then_is_skipped(server
     late = request_backup(backup_set=chosen, trigger=SCHEDULED, now=now, deadline=now + timedelta(hours=1)).id
     assert views.job(late)["reason"]["code"] == "set_busy"
     assert agent.orders() == []
-    round_of_duties(now=now + timedelta(minutes=61))
+    round_of_duties(now=now + timedelta(minutes=61), monotonic_s=clock.monotonic_s() + 3660)
     assert views.job(late)["reason"]["code"] == "set_busy_skipped"
 
 

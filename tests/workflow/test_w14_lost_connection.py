@@ -44,10 +44,16 @@ def test_whatever_is_heard_renews_the_lease(agent, job_id):
     later = clock.now() + timedelta(seconds=200)
     message = Checkpoint(session=opened.session)
     receive.checkpoint(host=agent.host, message=message, now=later)
-    round_of_duties(now=later + timedelta(seconds=290))
+    round_of_duties(now=later + timedelta(seconds=290), monotonic_s=clock.monotonic_s() + 490)
     assert views.job(job_id)["state"] == "running"
-    round_of_duties(now=later + timedelta(seconds=301))
+    round_of_duties(now=later + timedelta(seconds=301), monotonic_s=clock.monotonic_s() + 501)
     assert views.job(job_id)["reason"]["code"] == "agent_lost"
+
+
+def test_a_clock_that_is_set_ahead_is_no_silence(agent, job_id):
+    agent.open_session(job_id)
+    round_of_duties(now=clock.now() + timedelta(hours=1), monotonic_s=clock.monotonic_s() + 2)
+    assert views.job(job_id)["state"] == "running"
 
 
 def test_the_lease_is_told_to_the_agent(agent, job_id):

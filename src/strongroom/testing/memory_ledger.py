@@ -12,6 +12,7 @@ import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from strongroom import clock
 from strongroom.engine.vault.ledger import NewPack, PackRow, PackState, SessionRow, SessionState, SnapshotRow
 from strongroom.errors import Conflict, NotFound
 
@@ -106,20 +107,20 @@ class MemoryLedger:
         with self.transaction():
             self.facts.sessions[session] = replace(self._require_open(session), reach=reach)
 
-    def end_session(self, session: str) -> None:
+    def end_session(self, session: str, ended: datetime | None = None) -> None:
         """Mark an open session ended."""
         with self.transaction():
             row = self.session(session)
             if row.state is SessionState.OPEN:
-                self.facts.sessions[session] = replace(row, state=SessionState.ENDED)
+                self.facts.sessions[session] = replace(row, state=SessionState.ENDED, ended=ended or clock.now())
 
     def unfinished_sessions(self, set_id: int, since: datetime) -> Sequence[SessionRow]:
-        """Return the set's ended sessions opened at or after `since`."""
+        """Return the set's sessions that ended at or after `since`."""
         with self._lock:
             return [
                 row
                 for row in self.facts.sessions.values()
-                if row.set_id == set_id and row.state is SessionState.ENDED and row.opened >= since
+                if row.set_id == set_id and row.state is SessionState.ENDED and (row.ended or row.opened) >= since
             ]
 
     def open_sessions(self) -> Sequence[SessionRow]:

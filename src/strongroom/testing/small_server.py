@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from strongroom import clock
 from strongroom.model.job import Trigger
 from strongroom.model.policy import Content, Options
+from strongroom.server.backup import state
 from strongroom.server.backup.abort import abort_after_server_start
 from strongroom.server.backup.request import request_backup
 from strongroom.server.backup.sets import create_set, require_set
@@ -49,6 +50,7 @@ class SmallServer:
     def restart(self) -> None:
         """Stop without telling anyone, and start again."""
         presence.forget_all()
+        state.forget_all_heard()
         close_premises()
         open_premises(self.folder)
         abort_after_server_start(now=clock.now())
@@ -84,6 +86,7 @@ def small_server(path: Path, settings: str = "") -> Iterator[SmallServer]:
             yield SmallServer(folder)
         finally:
             presence.forget_all()
+            state.forget_all_heard()
             close_premises()
 
 

@@ -144,14 +144,15 @@ class TestSessions:
         assert list(ledger.open_sessions()) == []
 
     def test_unfinished_are_the_ended_ones_of_the_set_since_then(self, ledger):
-        rows = [session(number, opened=NOW - timedelta(days=number)) for number in range(1, 5)]
+        rows = [session(number, opened=NOW - timedelta(days=30)) for number in range(1, 5)]
         other = session(5, set_id=8)
         still_open = session(6)
         committed = session(7)
         for row in (*rows, other, still_open, committed):
             ledger.add_session(row)
-        for row in (*rows, other):
-            ledger.end_session(row.id)
+        for number, row in enumerate((*rows, other), 1):
+            ledger.end_session(row.id, NOW - timedelta(days=number))
+            assert ledger.session(row.id).ended == NOW - timedelta(days=number)
         ledger.add_snapshot(committed.id, snapshot(1, committed), b"")
         found = ledger.unfinished_sessions(7, NOW - timedelta(days=3))
         assert {row.id for row in found} == {row.id for row in rows[:3]}

@@ -74,6 +74,7 @@ class SessionRow:
     reach: bytes
     opened: datetime
     snapshot: str = ""
+    ended: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -135,11 +136,11 @@ class Ledger(Protocol):
             Conflict: the session is not open (code `session_ended`).
         """
 
-    def end_session(self, session: str) -> None:
-        """Mark an open session ended; nothing happens to one that has ended or is committed."""
+    def end_session(self, session: str, ended: datetime | None = None) -> None:
+        """Mark an open session ended, now or at `ended`; nothing happens to one that has ended or is committed."""
 
     def unfinished_sessions(self, set_id: int, since: datetime) -> Sequence[SessionRow]:
-        """Return the set's ended sessions opened at or after `since`."""
+        """Return the set's sessions that ended at or after `since`, in the order in which they were opened."""
 
     def open_sessions(self) -> Sequence[SessionRow]:
         """Return all open sessions."""

@@ -4,10 +4,13 @@ Why: a snapshot may exist only if each chunk below its root is stored, alive and
 that finds this out yields the bitmap for everything that comes later (ADR 3).
 How: breadth first, level by level, in the order in which the nodes lie in packs, with look-ups in large batches.
 Promises: data and tree references are walked apart, so a node that is also somebody's data is still walked as a node.
+A tree that is proven can be listed in bounded time: nodes that are shared are counted as often as a listing meets them.
 """
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from pyroaring import BitMap64
@@ -15,15 +18,17 @@ from pyroaring import BitMap64
 from strongroom.engine.format.ids import ID_BYTES, chunk_id
 from strongroom.engine.format.tree import node_refs
 from strongroom.engine.vault.index import ABSENT
-from strongroom.errors import Conflict, Damaged
+from strongroom.errors import Conflict, Damaged, Mistake
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from strongroom.engine.vault.index import Index
     from strongroom.engine.vault.packfiles import PackFiles
 
+MOST_LISTED: Final = 1 << 28
+"""Nodes of a tree when each is counted as often as it is listed: what an honest tree of 10^10 files would have."""
 _BATCH_BYTES: Final = ID_BYTES << 16
 
 
@@ -47,24 +52,30 @@ class Walker:
         Raises:
             Conflict: a chunk is not stored or not allowed (code `incomplete_tree`); it does not say which of the two.
             Damaged: a stored node cannot be read, or is no node.
+            Mistake: listed out, the tree has more than `MOST_LISTED` nodes (code `tree_too_large`).
         """
         nodes, data = BitMap64(), BitMap64()
-        level = self._new_nodes(b"".join(roots), nodes, allowed)
+        below: dict[int, array[int]] = {}
+        tops = self._ordinals(b"".join(roots), allowed)
+        level = _new_nodes(tops, b"".join(roots), nodes)
         while level:
-            tree_ids, data_ids = bytearray(), bytearray()
-            below: dict[int, bytes] = {}
+            found: dict[int, bytes] = {}
+            data_ids, tree_ids, parents = bytearray(), bytearray(), []
             for ordinal in sorted(level):
                 tree, content = self._references(ordinal, level[ordinal], must_be_whole=allowed is not None)
+                parents.append((ordinal, len(tree) // ID_BYTES))
                 tree_ids += tree
                 data_ids += content
                 if len(data_ids) >= _BATCH_BYTES:
                     data |= self.find(bytes(data_ids), allowed)
                     data_ids.clear()
                 if len(tree_ids) >= _BATCH_BYTES:
-                    below |= self._new_nodes(bytes(tree_ids), nodes, allowed)
-                    tree_ids.clear()
+                    found |= self._children(bytes(tree_ids), parents, nodes, below, allowed)
+                    tree_ids, parents = bytearray(), []
             data |= self.find(bytes(data_ids), allowed)
-            level = below | self._new_nodes(bytes(tree_ids), nodes, allowed)
+            level = found | self._children(bytes(tree_ids), parents, nodes, below, allowed)
+        if allowed is not None:
+            _require_listable(tops, below)
         return nodes | data
 
     def find(self, packed: bytes, allowed: BitMap64 | None) -> BitMap64:
@@ -93,14 +104,22 @@ class Walker:
                 raise
             return b"", b""
 
-    def _new_nodes(self, packed: bytes, nodes: BitMap64, allowed: BitMap64 | None) -> dict[int, bytes]:
-        """Return ordinal → id of the packed nodes that were not met before, and note them as met."""
-        new: dict[int, bytes] = {}
-        for at, ordinal in enumerate(self._ordinals(packed, allowed)):
-            if ordinal != ABSENT and ordinal not in nodes:
-                nodes.add(ordinal)
-                new[ordinal] = packed[ID_BYTES * at : ID_BYTES * (at + 1)]
-        return new
+    def _children(
+        self,
+        packed: bytes,
+        parents: Sequence[tuple[int, int]],
+        nodes: BitMap64,
+        below: dict[int, array[int]],
+        allowed: BitMap64 | None,
+    ) -> dict[int, bytes]:
+        """Return what `_new_nodes` does for the packed children of some parents, and note whose they are in `below`."""
+        ordinals = self._ordinals(packed, allowed)
+        start = 0
+        for parent, count in parents:
+            if count:
+                below[parent] = ordinals[start : start + count]
+                start += count
+        return _new_nodes(ordinals, packed, nodes)
 
     def _ordinals(self, packed: bytes, allowed: BitMap64 | None) -> array[int]:
         ordinals = self._index.find(packed)
@@ -126,3 +145,35 @@ class Walker:
             code="incomplete_tree",
             hint="Send what is missing, or begin the backup again.",
         )
+
+
+def _new_nodes(ordinals: array[int], packed: bytes, nodes: BitMap64) -> dict[int, bytes]:
+    """Return ordinal → id of the packed nodes that were not met before, and note them as met."""
+    new: dict[int, bytes] = {}
+    for at, ordinal in enumerate(ordinals):
+        if ordinal != ABSENT and ordinal not in nodes:
+            nodes.add(ordinal)
+            new[ordinal] = packed[ID_BYTES * at : ID_BYTES * (at + 1)]
+    return new
+
+
+def _require_listable(tops: array[int], below: dict[int, array[int]]) -> None:
+    """Refuse a tree that is small to store and without end to list: folders may share nodes, but not to any power.
+
+    Raises:
+        Mistake: listed out, the tree has more than `MOST_LISTED` nodes (code `tree_too_large`).
+    """
+    awaited = Counter(itertools.chain.from_iterable(below.values()))
+    times = Counter(tops)
+    ready = list(times)
+    listed = 0
+    while ready:
+        node = ready.pop()
+        listed += times[node]
+        if listed > MOST_LISTED:
+            raise Mistake(f"Listed out, the tree has more than {MOST_LISTED} nodes.", code="tree_too_large")
+        for child in below.get(node, ()):
+            times[child] += times[node]
+            awaited[child] -= 1
+            if not awaited[child]:
+                ready.append(child)

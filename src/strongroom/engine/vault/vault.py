@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from strongroom.engine.vault.storage.base import Storage
 
 UNFINISHED_KEPT: Final = timedelta(days=7)
-"""How long what an aborted session stored stays its set's, so that a fresh backup does not send it again."""
+"""How long after its end what an aborted session stored stays its set's: a fresh backup does not send it again."""
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ from strongroom.server.config import DataFolder
 from strongroom.server.gateway.door import Gateway
 from strongroom.server.premises import close_premises, open_premises
 from strongroom.server.schedule.duties import run_duties
+from strongroom.server.schedule.lease import forget_leases
 from strongroom.server.setup.authority import renew_server_certificate
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def open_server(folder: DataFolder, place: listener.Place) -> Iterator[OpenServe
         open_premises(folder)
         try:
             resolve("/healthz")  # what is wrong with the people's paths shows now, not at their first request
+            forget_leases()
             for job in abort_after_server_start(now=clock.now()):
                 _log.info("Job %s was running when the server stopped; it is aborted", job.id)
             yield OpenServer(folder, listening, url_of(place, listening.getsockname()[1], config))

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 
 from strongroom.model.job import JobState, ReasonCode
-from strongroom.server.backup.state import hear_of, move, open_jobs, running_jobs
+from strongroom.server.backup.state import hear_of, move, open_jobs, running_jobs, silent_s
 from strongroom.server.catalog.ledger import CatalogLedger
+from strongroom.server.premises import premises
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,10 +22,15 @@ if TYPE_CHECKING:
     from strongroom.server.catalog import models
 
 
-def abort_lost_jobs(*, now: datetime) -> list[models.Job]:
-    """Close the running jobs of which nothing was heard for longer than their lease."""
+def abort_lost_jobs(*, now: datetime, monotonic_s: float) -> list[models.Job]:
+    """Close the running jobs of which nothing was heard for longer than their lease.
+
+    By both clocks: one that is set an hour ahead, or a machine that slept, is not an agent that fell silent.
+    """
+    lease_s = premises().config.lease_s
     with transaction.atomic():
-        lost = list(running_jobs().filter(lease_until__lt=now))
+        late = running_jobs().filter(lease_until__lt=now)
+        lost = [job for job in late if silent_s(job, monotonic_s) > lease_s]
         for job in lost:
             _close_lost(job, ReasonCode.AGENT_LOST, now)
     return lost

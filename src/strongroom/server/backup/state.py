@@ -8,12 +8,14 @@ stays, and the next job of the set does not send it again.
 from __future__ import annotations
 
 import logging
+import math
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from django.db import transaction
 
+from strongroom import clock
 from strongroom.errors import Conflict, StrongroomError
 from strongroom.model.job import OPEN_STATES, SENTENCES, JobState, ReasonCode, require_move
 from strongroom.server.catalog import models
@@ -28,6 +30,8 @@ TEXT_LIMIT: Final = 2000
 _LEASE_WRITTEN_EVERY = timedelta(seconds=15)
 _MADE_A_SNAPSHOT: Final = frozenset({JobState.SUCCESSFUL, JobState.SUCCESSFUL_WITH_ERRORS})
 
+_heard_s: dict[int, float] = {}
+"""When each running job was last heard of, by the clock that nobody sets; known to this process only."""
 _log = logging.getLogger(__name__)
 
 
@@ -45,10 +49,12 @@ def move(job: models.Job, new: JobState, code: ReasonCode, *, now: datetime, tex
     explain(job, code, text)
     if new is JobState.RUNNING:
         job.started = now
+        _heard_s[job.id] = clock.monotonic_s()
     if new.is_closed:
         job.ended = now
         job.lease_until = None
         job.progress = None
+        _heard_s.pop(job.id, None)
         _after_commit(job, new)
     job.save()
     note(job, f"{new.value}: {job.reason_text}", now)
@@ -89,12 +95,23 @@ def require_running(job_id: int, host: models.Host) -> models.Job:
 
 def hear_of(job: models.Job, now: datetime) -> None:
     """Renew a running job's lease: its agent has just spoken of it. Written at most every few seconds."""
+    _heard_s[job.id] = clock.monotonic_s()
     until = now + timedelta(seconds=premises().config.lease_s)
     if job.acknowledged and job.lease_until is not None and until - job.lease_until < _LEASE_WRITTEN_EVERY:
         return
     job.acknowledged = True
     job.lease_until = until
     models.Job.objects.filter(id=job.id, state=JobState.RUNNING.value).update(acknowledged=True, lease_until=until)
+
+
+def silent_s(job: models.Job, monotonic_s: float) -> float:
+    """Return for how long nothing was heard of a job; endless for one that this process has never heard of."""
+    return monotonic_s - _heard_s.get(job.id, -math.inf)
+
+
+def forget_all_heard() -> None:
+    """Forget when jobs were heard of: the process is ending, or stands for one that has ended."""
+    _heard_s.clear()
 
 
 def _after_commit(job: models.Job, new: JobState) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.db import transaction
-from django.db.models import F, Max
+from django.db.models import F, Max, Q
 
+from strongroom import clock
 from strongroom.engine.vault.ledger import NewPack, PackRow, PackState, SessionRow, SessionState, SnapshotRow
 from strongroom.errors import Conflict, NotFound
 from strongroom.server.catalog import models
@@ -67,6 +68,7 @@ class CatalogLedger:
             opened=row.opened,
             snapshot=row.snapshot,
             reach=row.reach,
+            ended=row.ended,
         )
 
     def session(self, session: str) -> SessionRow:
@@ -86,13 +88,15 @@ class CatalogLedger:
             _require_open(session)
             models.VaultSession.objects.filter(id=session).update(reach=reach)
 
-    def end_session(self, session: str) -> None:
+    def end_session(self, session: str, ended: datetime | None = None) -> None:
         """Mark an open session ended."""
-        models.VaultSession.objects.filter(id=session, state=SessionState.OPEN).update(state=SessionState.ENDED)
+        open_one = models.VaultSession.objects.filter(id=session, state=SessionState.OPEN)
+        open_one.update(state=SessionState.ENDED, ended=ended or clock.now())
 
     def unfinished_sessions(self, set_id: int, since: datetime) -> Sequence[SessionRow]:
-        """Return the set's ended sessions opened at or after `since`."""
-        ended = models.VaultSession.objects.filter(set_id=set_id, state=SessionState.ENDED, opened__gte=since)
+        """Return the set's sessions that ended at or after `since`."""
+        late = Q(ended__gte=since) | Q(ended=None, opened__gte=since)  # ended before their end was recorded
+        ended = models.VaultSession.objects.filter(late, set_id=set_id, state=SessionState.ENDED)
         return [_session_row(row) for row in ended.order_by("opened", "id")]
 
     def open_sessions(self) -> Sequence[SessionRow]:
@@ -174,6 +178,7 @@ def _session_row(row: models.VaultSession) -> SessionRow:
         reach=bytes(row.reach),
         opened=row.opened,
         snapshot=row.snapshot,
+        ended=row.ended,
     )
 
 

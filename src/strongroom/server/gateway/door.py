@@ -22,7 +22,7 @@ from strongroom.server.gateway.exchange import Exchange, PeerGone, Receive, Scop
 from strongroom.server.gateway.intake import Intake
 from strongroom.server.gateway.orders import send_orders
 from strongroom.server.gateway.streams import send_frames
-from strongroom.server.hosts.authenticate import require_agent, require_caller
+from strongroom.server.hosts.authenticate import require_agent, require_caller, while_welcome
 
 if TYPE_CHECKING:
     from strongroom.server.gateway.threads import Threads
@@ -130,7 +130,7 @@ class Gateway:
                 frames = await self._content.run(
                     lambda: verb.do(host=host, message=verbs.decode(body, verb.request), now=clock.now())
                 )
-            await send_frames(exchange, frames, self._content)
+            await send_frames(exchange, while_welcome(host_id, frames), self._content)
 
 
 def _endpoint(exchange: Exchange) -> Endpoint:

@@ -9,21 +9,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.db import IntegrityError, connection, transaction
 
+from strongroom import clock
 from strongroom.errors import Refused, Unauthenticated
 from strongroom.protocol.messages import Authenticate, Authenticated, assertion_bytes
 from strongroom.server.catalog import models
 from strongroom.server.hosts import presence
 from strongroom.server.premises import premises, seal
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 ASSERTION_S: Final = 120
 _NONCE_BYTES: Final = range(16, 65)
+ASKED_EVERY_S: Final = 1.0
 _PURPOSE: Final = "access token"
 _REVOKED: Final = "SELECT name, revoked IS NOT NULL FROM host WHERE id = %s"
 
@@ -92,6 +97,30 @@ def require_caller(*, access_token: str, now: datetime) -> Caller:
         Refused: the host was revoked.
     """
     host_id = _named_in(access_token, now)
+    _require_welcome(host_id)
+    presence.heard_from(host_id)
+    return Caller(host_id)
+
+
+def while_welcome(host_id: str, frames: Iterator[bytes], *, every_s: float = ASKED_EVERY_S) -> Iterator[bytes]:
+    """Pass on a stream's frames, for as long as its host is not revoked: a long one must not outlive that.
+
+    Args:
+        every_s: how often the catalog is asked.
+
+    Raises:
+        Refused: the host was revoked meanwhile.
+    """
+    ask_again_s = clock.monotonic_s() + every_s
+    for frame in frames:
+        if clock.monotonic_s() >= ask_again_s:
+            _require_welcome(host_id)
+            ask_again_s = clock.monotonic_s() + every_s
+        yield frame
+
+
+def _require_welcome(host_id: str) -> None:
+    """Refuse a host that is not known or was shut out, by one plain question."""
     with connection.cursor() as cursor:
         cursor.execute(_REVOKED, [host_id])
         found = cursor.fetchone()
@@ -100,8 +129,6 @@ def require_caller(*, access_token: str, now: datetime) -> Caller:
     name, revoked = found
     if revoked:
         raise _revoked(name)
-    presence.heard_from(host_id)
-    return Caller(host_id)
 
 
 def _named_in(access_token: str, now: datetime) -> str:

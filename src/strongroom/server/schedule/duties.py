@@ -48,7 +48,7 @@ def run_duties(*, stop: threading.Event, holder: str, period_s: float = PERIOD_S
                     if not take_lease(name=_NAME, holder=holder, length=_LEASE, now=clock.now()):
                         continue
                     renew_at = clock.monotonic_s() + _RENEWED_EVERY_S
-                round_of_duties(now=clock.now())
+                round_of_duties(now=clock.now(), monotonic_s=clock.monotonic_s())
                 if clock.monotonic_s() >= clear_at:
                     SessionStore.clear_expired()
                     clear_at = clock.monotonic_s() + _CLEARED_EVERY_S
@@ -66,9 +66,13 @@ def _note(error: Exception, before: str) -> str:
     return str(error)
 
 
-def round_of_duties(*, now: datetime) -> None:
-    """Do each duty once."""
-    for job in abort_lost_jobs(now=now):
+def round_of_duties(*, now: datetime, monotonic_s: float) -> None:
+    """Do each duty once.
+
+    Args:
+        monotonic_s: the same moment by the clock that nobody sets.
+    """
+    for job in abort_lost_jobs(now=now, monotonic_s=monotonic_s):
         _log.warning("Job %s was given up: %s", job.id, job.reason_text)
     for job in close_waiting_jobs(now=now):
         _log.info("Job %s was closed: %s", job.id, job.reason_text)

@@ -1,7 +1,7 @@
 """Leases on duties: of several server processes, the one that holds the row does the duty.
 
 Promises: at most one holder at a time, as far as their clocks agree within the lease's length. A holder that dies is
-replaced when its lease runs out.
+replaced when its lease runs out, or when a process that has the data folder for itself says that nobody else lives.
 """
 
 from __future__ import annotations
@@ -29,3 +29,8 @@ def take_lease(*, name: str, holder: str, length: timedelta, now: datetime) -> b
 def drop_lease(*, name: str, holder: str) -> None:
     """Give a lease back, so that another need not wait for its end."""
     models.Lease.objects.filter(name=name, holder=holder).delete()
+
+
+def forget_leases() -> None:
+    """Drop all leases: for a process that starts and has the data folder for itself, so their holders are dead."""
+    models.Lease.objects.all().delete()

@@ -197,6 +197,22 @@ class TestTrees:
         row = attacker.commit(root, details())
         assert len(place.vault.coverage(row.id)) == 2001
 
+    def test_a_tree_that_lists_without_end_is_refused(self, place, attacker):
+        """61 nodes, each listed twice by the next: 2**60 folders for whoever lists them."""
+        root = put_root(place, attacker, encode_leaf([]))
+        for _ in range(60):
+            twice = [Entry(Stat(name, EntryType.FOLDER, 0, 0, 0, 0, 1, 1, 1), subtree=root) for name in (b"a", b"b")]
+            root = put_root(place, attacker, encode_leaf(twice))
+        require_refused(place, attacker, root, "tree_too_large", Mistake)
+
+    def test_equal_folders_may_share_their_node(self, place, attacker):
+        root = put_root(place, attacker, encode_leaf([]))
+        for names in (b"abc", bytes(range(48, 58)), bytes(range(65, 91))):
+            same = [Entry(Stat(b"%c" % n, EntryType.FOLDER, 0, 0, 0, 0, 1, 1, 1), subtree=root) for n in names]
+            root = put_root(place, attacker, encode_leaf(same))
+        row = attacker.commit(root, details())
+        assert len(place.vault.coverage(row.id)) == 4
+
 
 class TestSessionsThatAreOver:
     @pytest.mark.parametrize("ending", ["end", "commit"])

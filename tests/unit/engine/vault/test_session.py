@@ -142,7 +142,7 @@ def test_unfinished_sessions_are_forgotten_after_seven_days(place):
     session.end()
     row = place.ledger.session(session.id)
     for age, missing in ((timedelta(days=6, hours=23), False), (timedelta(days=7, minutes=1), True)):
-        place.ledger.facts.sessions[row.id] = replace(row, opened=row.opened - age)
+        place.ledger.facts.sessions[row.id] = replace(row, opened=row.opened - timedelta(days=9), ended=row.ended - age)
         assert place.vault.open_session(set_id=7, job_id=2).missing(ids_of(place.keys, noise(1))) == [missing]
 
 
@@ -154,7 +154,7 @@ def test_what_is_built_on_through_many_aborts_is_not_forgotten_with_the_first(pl
     assert second.missing(ids_of(place.keys, noise(1))) == [False]
     second.end()
     row = place.ledger.session(first.id)
-    place.ledger.facts.sessions[row.id] = replace(row, opened=row.opened - timedelta(days=8))
+    place.ledger.facts.sessions[row.id] = replace(row, ended=row.ended - timedelta(days=8))
     third = place.vault.open_session(set_id=7, job_id=3)
     assert third.missing(ids_of(place.keys, noise(1))) == [False]
 

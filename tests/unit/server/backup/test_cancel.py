@@ -80,7 +80,7 @@ def test_a_job_lost_while_it_was_being_cancelled_is_cancelled(server, agent):
     job_id = server.back_up()
     agent.orders()
     cancel(server, job_id)
-    round_of_duties(now=clock.now() + timedelta(seconds=310))
+    round_of_duties(now=clock.now() + timedelta(seconds=310), monotonic_s=clock.monotonic_s() + 310)
     assert views.job(job_id)["state"] == "cancelled"
 
 

@@ -10,7 +10,7 @@ from strongroom.errors import Refused, Unauthenticated
 from strongroom.protocol.messages import Authenticate, assertion_bytes
 from strongroom.server.backup.abort import abort_jobs_of_host
 from strongroom.server.catalog import models
-from strongroom.server.hosts.authenticate import authenticate, require_agent
+from strongroom.server.hosts.authenticate import authenticate, require_agent, require_caller, while_welcome
 from strongroom.server.hosts.revoke import revoke_host
 from strongroom.server.premises import seal
 
@@ -18,6 +18,9 @@ from strongroom.server.premises import seal
 @pytest.fixture
 def agent(server):
     return server.agent()
+
+
+either = pytest.mark.parametrize("require", [require_agent, require_caller])
 
 
 def assertion(agent, host_id="", age_s=0, nonce=b""):
@@ -33,16 +36,18 @@ def code_of(message, now=None):
     return refused.value.code
 
 
-def test_an_assertion_gives_a_token_that_names_the_host(agent):
+@either
+def test_an_assertion_gives_a_token_that_names_the_host(agent, require):
     reply = authenticate(message=assertion(agent), now=clock.now())
-    assert require_agent(access_token=reply.token, now=clock.now()).id == agent.host.id
+    assert require(access_token=reply.token, now=clock.now()).id == agent.host.id
     assert reply.expires_s == 900
 
 
-def test_the_token_runs_out(agent):
+@either
+def test_the_token_runs_out(agent, require):
     reply = authenticate(message=assertion(agent), now=clock.now())
     with pytest.raises(Unauthenticated) as refused:
-        require_agent(access_token=reply.token, now=clock.now() + timedelta(seconds=901))
+        require(access_token=reply.token, now=clock.now() + timedelta(seconds=901))
     assert refused.value.code == "token_expired"
 
 
@@ -87,9 +92,10 @@ def test_a_nonce_has_a_sensible_length(agent, nonce):
 
 
 @pytest.mark.parametrize("token", ["", ".", "a.b", "ü.ü", "x" * 1000, "AAAA.AAAA"])
-def test_a_made_up_token_is_refused(agent, token):
+@either
+def test_a_made_up_token_is_refused(agent, token, require):
     with pytest.raises(Unauthenticated):
-        require_agent(access_token=token, now=clock.now())
+        require(access_token=token, now=clock.now())
 
 
 def test_a_statement_for_another_purpose_is_no_token(agent):
@@ -100,18 +106,29 @@ def test_a_statement_for_another_purpose_is_no_token(agent):
         )
 
 
-def test_a_changed_token_is_refused(agent):
+@either
+def test_a_changed_token_is_refused(agent, require):
     said, _, signature = authenticate(message=assertion(agent), now=clock.now()).token.partition(".")
     changed = ("B" if said[5] != "B" else "C").join([said[:5], said[6:]])
     with pytest.raises(Unauthenticated):
-        require_agent(access_token=f"{changed}.{signature}", now=clock.now())
+        require(access_token=f"{changed}.{signature}", now=clock.now())
 
 
-def test_a_revocation_works_at_the_next_request(server, agent):
+@either
+def test_a_revocation_works_at_the_next_request(server, agent, require):
     token = authenticate(message=assertion(agent), now=clock.now()).token
     revoke_host(host=agent.host, by=server.by, now=clock.now(), abort_jobs=abort_jobs_of_host)
     with pytest.raises(Refused) as refused:
-        require_agent(access_token=token, now=clock.now())
+        require(access_token=token, now=clock.now())
     assert refused.value.code == "host_revoked"
     with pytest.raises(Refused):
         authenticate(message=assertion(agent), now=clock.now())
+
+
+def test_a_stream_does_not_outlive_a_revocation(server, agent):
+    frames = while_welcome(agent.host.id, iter([b"one", b"two", b"three"]), every_s=0)
+    assert next(frames) == b"one"
+    assert next(frames) == b"two"
+    revoke_host(host=agent.host, by=server.by, now=clock.now(), abort_jobs=abort_jobs_of_host)
+    with pytest.raises(Refused):
+        next(frames)

@@ -52,6 +52,7 @@ class VaultSession(models.Model):
     base: models.CharField[str, str] = models.CharField(max_length=32)
     state: models.CharField[str, str] = models.CharField(max_length=16, db_index=True)
     opened: models.DateTimeField[datetime, datetime] = models.DateTimeField()
+    ended: models.DateTimeField[datetime | None, datetime | None] = models.DateTimeField(null=True)
     snapshot: models.CharField[str, str] = models.CharField(max_length=32, default="")
     reach: models.BinaryField[bytes, bytes] = models.BinaryField()
 
