@@ -57,6 +57,17 @@ def test_a_tebibyte_of_hole_is_neither_read_nor_written(host, tree, tmp_path):
     comes_back(host, outcome, tree, tmp_path / "back")
 
 
+def test_space_that_was_reserved_for_a_whole_file_is_taken_again(host, tree, tmp_path):
+    with (tree / "database").open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, 4 << 20)
+        os.pwrite(file.fileno(), b"first page", 0)
+    back, listed = brought_back(host, host.back_up(tree), tree, tmp_path / "back")
+    copy = back / "database"
+    assert listed == {}
+    assert copy.read_bytes() == (tree / "database").read_bytes()
+    assert copy.stat().st_blocks * 512 >= 4 << 20
+
+
 def test_every_hole_of_very_many_is_kept(host, tree, tmp_path):
     with (tree / "comb").open("wb") as file:
         for number in range(20_000):

@@ -7,28 +7,31 @@ or the user's rights do not allow what it makes.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import stat
 import struct
 from collections.abc import Callable
 
+from strongroom.testing.awkward_files import (
+    FOLDER_FLAGS,
+    OWNERS_FLAGS,
+    encode_posix_acl,
+    pattern,
+    pieces,
+    set_flag,
+    write,
+)
+
 KIB = 1024
 MIB = 1024 * KIB
 NS = 1_000_000_000
-IMMUTABLE, APPEND_ONLY = 0x10, 0x20
-FOLDER_FLAGS = (0x1_0000, 0x2_0000)
-"""Written at once, top of a hierarchy."""
-OWNERS_FLAGS = (0x1, 0x2, 0x4, 0x8, 0x40, 0x80, 0x400, 0x80_0000, *FOLDER_FLAGS)
-"""Secure deletion, undeletable, compressed, synchronous, no dump, no access time, not compressed, no copy on write."""
-_GET_FLAGS, _SET_FLAGS = 0x80086601, 0x40086602
 
 
 def _plain(top: bytes) -> None:
     """Files around every boundary of size that the product has, and folders with nothing in them."""
     for size in (0, 1, 2 * KIB, 2 * KIB + 1, 256 * KIB - 1, 256 * KIB, 256 * KIB + 1, MIB, 5 * MIB + 3):
-        write(top + b"/%d bytes" % size, _pattern(size))
-    write(top + b"/a copy of 1048576 bytes", _pattern(MIB))
+        write(top + b"/%d bytes" % size, pattern(size))
+    write(top + b"/a copy of 1048576 bytes", pattern(MIB))
     os.makedirs(top + b"/empty/empty/empty")
 
 
@@ -54,7 +57,7 @@ def _hard_links(top: bytes) -> None:
     """One file, one symlink and one pipe, each with several names, across folders."""
     for folder in (b"/one", b"/two/deeper"):
         os.makedirs(top + folder)
-    write(top + b"/one/first", _pattern(300 * KIB))
+    write(top + b"/one/first", pattern(300 * KIB))
     for name in (b"/one/second", b"/two/third", b"/two/deeper/fourth"):
         os.link(top + b"/one/first", top + name)
     os.symlink(b"first", top + b"/one/link")
@@ -89,13 +92,13 @@ def _devices(top: bytes) -> None:
 
 def _sparse(top: bytes) -> None:
     """Files with holes at the start, in the middle, at the end, everywhere, and by turns."""
-    data, gap = _pattern(64 * KIB), 8 * MIB
-    _pieces(top + b"/hole at the start", {gap: data}, gap + len(data))
-    _pieces(top + b"/hole in the middle", {0: data, gap: data}, gap + len(data))
-    _pieces(top + b"/hole at the end", {0: data}, gap)
-    _pieces(top + b"/nothing but a hole", {}, 1024 * MIB)
-    _pieces(top + b"/end not on a block", {4 * MIB: b"x"}, gap + 777)
-    _pieces(top + b"/by turns", dict.fromkeys(range(0, gap, 256 * KIB), data), gap)
+    data, gap = pattern(64 * KIB), 8 * MIB
+    pieces(top + b"/hole at the start", {gap: data}, gap + len(data))
+    pieces(top + b"/hole in the middle", {0: data, gap: data}, gap + len(data))
+    pieces(top + b"/hole at the end", {0: data}, gap)
+    pieces(top + b"/nothing but a hole", {}, 1024 * MIB)
+    pieces(top + b"/end not on a block", {4 * MIB: b"x"}, gap + 777)
+    pieces(top + b"/by turns", dict.fromkeys(range(0, gap, 256 * KIB), data), gap)
     write(top + b"/zeros that were written", bytes(MIB))
 
 
@@ -105,7 +108,7 @@ def _attributes(top: bytes) -> None:
     for name, value in ((b"empty", b""), (b"binary", bytes(range(256))), (b"text", b"value"), (b"\xff\xfe", b"odd")):
         os.setxattr(top + b"/file", b"user." + name, value)
     write(top + b"/large", b"")
-    os.setxattr(top + b"/large", b"user.large", _pattern(3000))
+    os.setxattr(top + b"/large", b"user.large", pattern(3000))
     write(top + b"/many", b"")
     for number in range(40):
         os.setxattr(top + b"/many", b"user.number %d" % number, b"%d" % number)
@@ -153,7 +156,7 @@ def _flags(top: bytes) -> None:
         if flag not in FOLDER_FLAGS:
             write(name, b"")
             set_flag(name, flag)  # some can be had while it is empty only
-            write(name, _pattern(300 * KIB))
+            write(name, pattern(300 * KIB))
         os.mkdir(name + b" on a folder")
         set_flag(name + b" on a folder", flag)
     if not kept:
@@ -291,66 +294,3 @@ PARTS: tuple[tuple[str, Callable[[bytes], None], bool], ...] = (
     ("names", _names, False),
     ("deep", _deep, False),
 )
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# Writing
-
-
-def encode_posix_acl(entries: list[tuple[int, int, int]]) -> bytes:
-    """Encode (tag, permissions, id) entries as the kernel keeps them in `system.posix_acl_access` and `_default`."""
-    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
-
-
-def write(path: bytes, data: bytes, mode: int = 0o644) -> None:
-    """Write a file and give it exactly this mode."""
-    with open(path, "wb") as file:
-        file.write(data)
-    os.chmod(path, mode)
-
-
-def set_flag(path: bytes, flag: int) -> None:
-    """Add an inode flag to a file or folder.
-
-    Raises:
-        OSError: the file system does not have it, or we may not set it.
-    """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        (present,) = struct.unpack_from("=I", fcntl.ioctl(handle, _GET_FLAGS, bytes(8)))
-        fcntl.ioctl(handle, _SET_FLAGS, struct.pack("=II", present | flag, 0))
-        (now,) = struct.unpack_from("=I", fcntl.ioctl(handle, _GET_FLAGS, bytes(8)))
-    finally:
-        os.close(handle)
-    if not now & flag:
-        raise OSError(errno.EOPNOTSUPP, "the file system ignores this flag")
-
-
-def unlock(path: bytes, folder: int | None = None) -> None:
-    """Remove the flags of a file or folder that keep it from being removed; all else has none."""
-    if stat.S_IFMT(os.lstat(path, dir_fd=folder).st_mode) not in {stat.S_IFREG, stat.S_IFDIR}:
-        return
-    handle = os.open(path, os.O_RDONLY, dir_fd=folder)
-    try:
-        try:
-            (present,) = struct.unpack_from("=I", fcntl.ioctl(handle, _GET_FLAGS, bytes(8)))
-        except OSError:  # a file system without flags
-            return
-        if present & (IMMUTABLE | APPEND_ONLY):
-            fcntl.ioctl(handle, _SET_FLAGS, struct.pack("=II", present & ~(IMMUTABLE | APPEND_ONLY), 0))
-    finally:
-        os.close(handle)
-
-
-def _pieces(path: bytes, pieces: dict[int, bytes], size: int) -> None:
-    """Write a sparse file: data at the given places, holes between them."""
-    with open(path, "wb") as file:
-        file.truncate(size)
-        for place, data in pieces.items():
-            file.seek(place)
-            file.write(data)
-
-
-def _pattern(size: int) -> bytes:
-    """Give bytes that repeat nowhere soon and are the same each time."""
-    return b"".join(struct.pack("<Q", number * 0x9E3779B97F4A7C15 % 2**64) for number in range(size // 8 + 1))[:size]

@@ -16,7 +16,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from strongroom.testing.awkward_parts import APPEND_ONLY, IMMUTABLE, PARTS, encode_posix_acl, set_flag, unlock, write
+from strongroom.testing.awkward_files import APPEND_ONLY, IMMUTABLE, encode_posix_acl, set_flag, unlock, write
+from strongroom.testing.awkward_parts import PARTS
 from strongroom.testing.bulk_trees import Made, change_share, office_tree, small_tree, tiny_tree, vm_tree
 
 if TYPE_CHECKING:

@@ -1,16 +1,19 @@
 """Inode flags come back, those that lock a thing last of all; what is locked in the target gives way to overwriting."""
 
 import os
+import shutil
 import subprocess
+import tempfile
 
 import pytest
 
+from strongroom.agent.platform.linux_flags import read_flags, set_flags
 from strongroom.model.policy import ConflictMode
 from strongroom.testing.file_trees import locked_tree, unlock_tree
 from tests.unit.agent.restore.taken import TakenSnapshot, flags_of, look_at
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may lock files")
-IMMUTABLE, APPEND_ONLY = 0x10, 0x20
+IMMUTABLE, APPEND_ONLY, NO_DUMP = 0x10, 0x20, 0x40
 
 
 @pytest.fixture
@@ -59,6 +62,23 @@ def test_flags_are_mended_on_what_is_right_otherwise(tmp_path, restore):
     report, _ = restore(TakenSnapshot().take(source), target)
     assert report.restore.files_unchanged == 2
     assert look_at(target) == look_at(source)
+
+
+@needs_root
+def test_what_an_ordinary_user_may_not_set_is_told_and_the_rest_is_set():
+    place = tempfile.mkdtemp()
+    os.chown(place, 65_534, 65_534)
+    pid = os.fork()
+    if pid == 0:
+        os.setgroups([])
+        os.setgid(65_534)
+        os.setuid(65_534)
+        handle = os.open(place + "/file", os.O_CREAT | os.O_RDWR)
+        told = set_flags(handle, IMMUTABLE | NO_DUMP)
+        os._exit(0 if (told, read_flags(handle)) == (["flags immutable: EPERM"], NO_DUMP) else 1)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    shutil.rmtree(place)
+    assert code == 0
 
 
 @needs_root
