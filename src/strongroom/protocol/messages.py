@@ -92,6 +92,7 @@ class RestoreOrder(Message, frozen=True, tag="restore"):
         grant: signed; opaque to the agent.
         paths: escaped paths inside the snapshot, empty for all.
         target: escaped absolute folder to restore into, empty for the original place.
+        key_ids, key_cut: the keys of chunk ids and of the gear table, to tell what is right already.
     """
 
     job_id: int
@@ -101,6 +102,7 @@ class RestoreOrder(Message, frozen=True, tag="restore"):
     conflict: ConflictMode
     grant: str
     key_ids: bytes
+    key_cut: bytes = b""
 
 
 class CancelOrder(Message, frozen=True, tag="cancel"):

@@ -88,19 +88,13 @@ def open_plain(parent: int, name: bytes) -> int:
     return os.open(name, _PLAIN_READ, dir_fd=parent)
 
 
-def read_file(parent: int, name: bytes, limit: int) -> bytes:
-    """Return a regular file's bytes, at most `limit` of them; never waits on a pipe that took its place."""
-    handle = open_plain(parent, name)
-    try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            return b""
-        parts = []
-        while limit > 0 and (part := os.read(handle, limit)):
-            parts.append(part)
-            limit -= len(part)
-        return b"".join(parts)
-    finally:
-        os.close(handle)
+def read_some(handle: int, limit: int) -> bytes:
+    """Return the next bytes of a file, at most `limit` of them; fewer only at its end."""
+    parts = []
+    while limit > 0 and (part := os.read(handle, limit)):
+        parts.append(part)
+        limit -= len(part)
+    return b"".join(parts)
 
 
 def new_file(parent: int, name: bytes) -> int:

@@ -52,12 +52,12 @@ def judge_in_way(mode: ConflictMode, existing: os.stat_result) -> Verdict:
     return Verdict.ASIDE if mode is ConflictMode.KEEP_BOTH else Verdict.SKIP
 
 
-def is_same_file(existing: os.stat_result, entry: Entry) -> bool:
-    """Whether size, time and type make it worth to compare the content of what is there."""
+def is_same_file(existing: os.stat_result, entry: Entry, *, at_any_time: bool) -> bool:
+    """Whether size, type and, unless at any time, time make it worth to compare the content of what is there."""
     return (
         stat.S_ISREG(existing.st_mode)
         and existing.st_size == entry.stat.size
-        and existing.st_mtime_ns == entry.stat.mtime_ns
+        and (at_any_time or existing.st_mtime_ns == entry.stat.mtime_ns)
         and existing.st_nlink == 1
         and entry.stat.nlink == 1
         and entry.extents is None

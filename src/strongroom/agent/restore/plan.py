@@ -33,8 +33,6 @@ from strongroom.agent.restore.steps import (
     Special,
     group_of,
 )
-from strongroom.engine.format.block import MAX_CHUNK_BYTES
-from strongroom.engine.format.ids import chunk_id
 from strongroom.errors import Damaged, Mistake
 from strongroom.model.entry import EntryType
 from strongroom.model.missed import Reason
@@ -42,6 +40,7 @@ from strongroom.model.policy import ConflictMode
 
 if TYPE_CHECKING:
     from strongroom.agent.restore.aim import Aim, Landing, Parts
+    from strongroom.agent.restore.already import Already
     from strongroom.agent.restore.fetch import Fetcher
     from strongroom.agent.restore.spool import Listing
     from strongroom.agent.restore.tally import Tally
@@ -57,11 +56,11 @@ _OWN: Final = 0o700
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How this restore treats what is there: the conflict mode, and the label of things moved aside."""
+    """How this restore treats what is there: the conflict mode, the label of things moved aside, what is right."""
 
     conflict: ConflictMode
-    key_ids: bytes
     kept_label: bytes
+    already: Already
 
     @property
     def overwrites(self) -> bool:
@@ -221,7 +220,7 @@ class Planner:
         is_file = entry.stat.type is _FILE
         if verdict is Verdict.SKIP:
             self._tally.skipped += 1
-        elif existing is not None and is_file and is_same_file(existing, entry) and self._has_content(folder, entry):
+        elif is_file and self._is_right(folder, existing, entry):
             self._batch.steps.append(Refresh(parts, entry, self._rules.overwrites))
         elif folder.is_locked:
             self._tally.fail((*parts, entry.name), Reason.ACCESS_DENIED, "the folder is immutable or append-only")
@@ -238,17 +237,16 @@ class Planner:
         else:
             yield from self._large_file(parts, entry, verdict)
 
-    def _has_content(self, folder: Folder, entry: Entry) -> bool:
-        """Whether the file that is there has the entry's bytes; told without the network when they are one chunk."""
-        if not entry.content:
-            return entry.stat.size == 0
-        if len(entry.content) > 1 or entry.depth:
-            return False
-        try:
-            data = system.read_file(folder.handle, entry.name, MAX_CHUNK_BYTES + 1)
-        except OSError:
-            return False
-        return chunk_id(self._rules.key_ids, data) == entry.content[0]
+    def _is_right(self, folder: Folder, existing: os.stat_result | None, entry: Entry) -> bool:
+        """Whether the file that is there has the entry's bytes.
+
+        Where things are replaced anyway, its time need not be the entry's: a kill may have come before it was set.
+        """
+        return (
+            existing is not None
+            and is_same_file(existing, entry, at_any_time=self._rules.overwrites)
+            and self._rules.already.has_content(folder, entry)
+        )
 
     def _is_known_group(self, entry: Entry) -> bool:
         """Whether an earlier entry is the same file; groups are forgotten when all names were seen."""

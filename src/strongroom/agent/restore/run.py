@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from strongroom import clock
 from strongroom.agent.platform import linux_place as system
 from strongroom.agent.restore.aim import Aim
+from strongroom.agent.restore.already import Already
 from strongroom.agent.restore.aside import kept_label
 from strongroom.agent.restore.bulk import Bulk
 from strongroom.agent.restore.fetch import Fetcher, fetched
@@ -52,7 +53,8 @@ def run_restore(order: RestoreOrder, source: Source, spool: Path, events: Events
     with spool_listing(source.listing(), spool, events) as listing, _opened(aim) as target:
         tally.files_total, tally.bytes_total = listing.files, listing.size_bytes
         events.step(RestoreStep.PLACE)
-        planner = Planner(aim, target, Rules(order.conflict, order.key_ids, label), tally, fetcher)
+        already = Already(order.key_ids, order.key_cut, fetcher, events.check)
+        planner = Planner(aim, target, Rules(order.conflict, label, already), tally, fetcher)
         with Site(target, Unfinished(spool, aim.target, order.job_id)) as site, closing(Bulk(site)) as bulk:
             batches = fetched(planner.batches(listing), lambda batch: bulk.place(batch, fetcher.fetch(batch.ids)))
             with closing(Placer(site, label, tally, fetcher)) as placer, closing(batches):

@@ -69,6 +69,7 @@ def restore_order(job: models.Job, now: datetime) -> RestoreOrder:
         conflict=asked.conflict,
         grant=seal.sign(_PURPOSE, msgspec.msgpack.encode(grant)),
         key_ids=place.vault.content_keys.key_ids,
+        key_cut=place.vault.content_keys.key_cut,
     )
 
 

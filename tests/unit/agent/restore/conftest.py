@@ -5,7 +5,7 @@ import pytest
 from strongroom.agent.restore.run import run_restore
 from strongroom.model.policy import ConflictMode
 from strongroom.protocol.messages import RestoreOrder
-from tests.unit.agent.restore.taken import KEY
+from tests.unit.agent.restore.taken import CUT, KEY
 
 
 class Stopped(Exception):
@@ -45,7 +45,7 @@ def restore(tmp_path):
 
     def run(source, target, *paths, conflict=ConflictMode.OVERWRITE, stop_after=None):
         heard = Heard(stop_after)
-        order = RestoreOrder(7, "snapshot", paths, str(target), conflict, "grant", KEY)
+        order = RestoreOrder(7, "snapshot", paths, str(target), conflict, "grant", KEY, CUT)
         return run_restore(order, source, tmp_path / "spool", heard), heard
 
     return run

@@ -16,6 +16,7 @@ from strongroom.model.entry import Entry, EntryType, Stat
 from strongroom.protocol.messages import ListedFolder
 
 KEY = b"k" * 32
+CUT = b"c" * 32
 CHUNK = 64 << 10
 PART = 1000
 _TYPES = {
