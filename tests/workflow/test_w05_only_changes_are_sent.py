@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from strongroom.errors import Conflict
+from strongroom.agent.backup import known
+from strongroom.errors import Conflict, Damaged
 from tests.workflow.one_host import SET, OneHost, VaultSink
 
 
@@ -126,10 +127,62 @@ def test_a_job_that_fails_leaves_the_memory_as_it_was(host, data, monkeypatch):
         patch.setattr(VaultSink, "commit", lost)
         with pytest.raises(Conflict):
             host.back_up(data)
-    assert [path.name for path in host.places.set_folder(SET).iterdir()] == ["listing"]
+    assert {path.name for path in host.places.set_folder(SET).iterdir()} == {"listing", "nodes.1"}
     assert (host.places.set_folder(SET) / "listing").read_bytes() == before
     host.base = base
     assert host.back_up(data).report.transfer.files_read == 1
+
+
+def test_damaged_nodes_end_one_backup_and_are_made_anew_by_the_next(host, data):
+    host.back_up(data)
+    nodes = host.places.set_folder(SET) / "nodes.1"
+    nodes.write_bytes(bytes(nodes.stat().st_size))
+    (data / "a" / "file 1").write_bytes(b"second")
+    base = host.base
+    with pytest.raises(Damaged, match="remembers"):
+        host.back_up(data)
+    host.base = base
+    second = host.back_up(data)
+    assert second.sink.base_read
+    assert second.report.transfer.files_read == 1
+    assert host.back_up(data).report.transfer.files_read == 0
+
+
+def test_without_its_nodes_the_agent_asks_the_server(host, data):
+    host.back_up(data)
+    (host.places.set_folder(SET) / "nodes.1").unlink()
+    second = host.back_up(data)
+    assert second.sink.base_read
+    assert second.report.transfer.files_read == 0
+
+
+def test_what_a_cut_off_backup_appended_counts_for_nothing(host, data):
+    host.back_up(data)
+    with (host.places.set_folder(SET) / "nodes.1").open("ab") as nodes:
+        nodes.write(b"half a node")
+    (data / "a" / "file 1").write_bytes(b"second")
+    second = host.back_up(data)
+    assert not second.sink.base_read
+    assert second.report.transfer.files_read == 1
+    third = host.back_up(data)
+    assert third.report.transfer.files_read == 0
+    assert third.content(data / "a" / "file 1") == b"second"
+
+
+def test_nodes_out_of_use_do_not_fill_the_disk(host, data, monkeypatch):
+    monkeypatch.setattr(known, "_SPARE_BYTES", 0)
+    host.back_up(data)
+    for number in range(20):
+        (data / "a" / "file 1").write_bytes(b"%d" % number)
+        host.back_up(data)
+    nodes = [path for path in host.places.set_folder(SET).iterdir() if path.name.startswith("nodes.")]
+    assert len(nodes) == 1
+    assert nodes[0].name != "nodes.1"
+    last = host.back_up(data)
+    assert not last.sink.base_read
+    assert last.report.transfer.files_read == 0
+    (data / "c").rename(data / "d")
+    assert host.back_up(data).report.transfer.files_read >= 1
 
 
 def test_when_the_server_misses_chunks_the_next_backup_reads_all_again(host, data, monkeypatch):

@@ -1,28 +1,26 @@
 """Compare: a new listing joined with what is known of the last snapshot, both read once, in step.
 
 Why: estimate and fileset ask the same question of every file: is it as it was?
-Promises: memory is one part of each side, however large the folders. Where the fingerprint of a part is the known one,
-its entries are not even decoded.
+Promises: memory is one part of the listing and what is known of one folder, without its nodes. Where the fingerprint of
+a part is the known one, its entries are not even decoded; folders that the listing only counts are not looked at.
 An entry is as it was when nothing that `lstat` says of it differs, and its times were old enough to be believed.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
-from strongroom.agent.backup.known import KnownPart
-from strongroom.agent.backup.listing import FolderBegins, FolderEnds, ListedPart, order_key
+from strongroom.agent.backup.known import decode_folder
+from strongroom.agent.backup.listing import FolderBegins, FolderEnds, ListedPart, SameFolders, order_key
 from strongroom.errors import Damaged
 from strongroom.model.entry import EntryType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from strongroom.agent.backup.known import Known
-    from strongroom.agent.backup.listing import Listing
+    from strongroom.agent.backup.known import Known, KnownFolder, KnownPart
+    from strongroom.agent.backup.listing import Listed, Listing
     from strongroom.model.entry import Entry, Stat
-
-Part = TypeVar("Part", ListedPart, KnownPart)
 
 
 def is_unchanged(old: Stat, new: Stat) -> bool:
@@ -63,7 +61,7 @@ class PartComparison:
 class FolderComparison:
     """A listed folder, and what is known of it. `parts` must be used up before the rest is asked for."""
 
-    def __init__(self, listed: _Folders[ListedPart], old: _OldFolder) -> None:
+    def __init__(self, listed: _ListedFolders, old: _OldFolder) -> None:
         self.path = listed.path
         self.gone = listed.gone
         self.leads = listed.leads
@@ -83,45 +81,47 @@ class FolderComparison:
 class RemovedFolder:
     """A known folder that is listed no more."""
 
-    def __init__(self, path: bytes, files: int) -> None:
-        self.path = path
-        self.files_removed = files
+    def __init__(self, folder: KnownFolder) -> None:
+        self.path = folder.path
+        self.files_removed = sum([part.files for part in folder.parts])
 
 
-def compare(listing: Listing, known: Known) -> Iterator[FolderComparison | RemovedFolder]:
+class UnchangedFolders:
+    """Known folders that are as they were, with all beneath them; `encoded` must be used up before the rest."""
+
+    def __init__(self, encoded: Iterator[bytes]) -> None:
+        self.encoded = encoded
+
+
+def compare(listing: Listing, known: Known) -> Iterator[FolderComparison | UnchangedFolders | RemovedFolder]:
     """Yield every folder of both sides in order. Use each up before the next."""
-    new = _Folders[ListedPart](listing.records())
-    old = _Folders[KnownPart](known.records())
-    old.advance()
+    new = _ListedFolders(listing.records())
+    old = _KnownFolders(known)
     while new.advance():
-        while old.key is not None and new.key is not None and old.key < new.key:
-            yield _removed(old)
-        if old.key == new.key:
-            yield FolderComparison(new, _OldFolder(old))
-            old.advance()
+        while old.is_before(new.path):
+            yield RemovedFolder(old.take())
+        if new.same:
+            if old.path != new.path:
+                raise _out_of_order()
+            encoded = old.encoded(new.same)
+            yield UnchangedFolders(encoded)
+            for _ in encoded:
+                pass
         else:
-            yield FolderComparison(new, _OldFolder(None))
-    while old.key is not None:
-        yield _removed(old)
+            yield FolderComparison(new, _OldFolder(known, old.take() if old.path == new.path else None))
+    while old.path is not None:
+        yield RemovedFolder(old.take())
 
 
-def _removed(old: _Folders[KnownPart]) -> RemovedFolder:
-    """Pass a known folder by."""
-    removed = RemovedFolder(old.path, sum([part.files for part in old.parts()]))
-    old.advance()
-    return removed
+class _ListedFolders:
+    """Reads a listing folder by folder. `same` is how many folders from `path` on are as they were, else 0."""
 
-
-class _Folders(Generic[Part]):
-    """Reads one of the two listings folder by folder. `key` is None at the end."""
-
-    def __init__(self, records: Iterator[FolderBegins | Part | FolderEnds]) -> None:
-        self._records: Iterator[FolderBegins | Part | FolderEnds] = records
+    def __init__(self, records: Iterator[Listed]) -> None:
+        self._records = records
         self._open = False
         self.path = b""
         self.gone = self.leads = False
-        self.key: tuple[bytes, ...] | None = None
-        self.root = b""
+        self.same = 0
 
     def advance(self) -> bool:
         """Go to the next folder, past what is left of this one; False at the end."""
@@ -129,34 +129,70 @@ class _Folders(Generic[Part]):
             pass
         record = next(self._records, None)
         if record is None:
-            self.key = None
             return False
-        if not isinstance(record, FolderBegins):
+        if isinstance(record, SameFolders):
+            self.path, self.same = record.first, record.count
+        elif isinstance(record, FolderBegins):
+            self.path, self.gone, self.leads, self.same = record.path, record.gone, record.leads, 0
+            self._open = True
+        else:
             raise _out_of_order()
-        self.path, self.gone, self.leads, self.root = record.path, record.gone, record.leads, b""
-        self.key = order_key(record.path)
-        self._open = True
         return True
 
-    def parts(self) -> Iterator[Part]:
-        """Yield the parts that are left of this folder; then `root` is known."""
+    def parts(self) -> Iterator[ListedPart]:
+        """Yield the parts that are left of this folder."""
         while self._open:
             record = next(self._records, None)
             if isinstance(record, FolderEnds):
-                self.root = record.root
                 self._open = False
-            elif record is None or isinstance(record, FolderBegins):
-                raise _out_of_order()
-            else:
+            elif isinstance(record, ListedPart):
                 yield record
+            else:
+                raise _out_of_order()
+
+
+class _KnownFolders:
+    """Reads a known listing folder by folder. `path` is None at the end."""
+
+    def __init__(self, known: Known) -> None:
+        self._rest = known.encoded_folders()
+        self._advance()
+
+    def is_before(self, path: bytes) -> bool:
+        """Whether the folder comes before one of that path."""
+        return self.path is not None and self.path != path and order_key(self.path) < order_key(path)
+
+    def take(self) -> KnownFolder:
+        """Return the folder and go to the next."""
+        folder = self._folder
+        assert folder is not None
+        self._advance()
+        return folder
+
+    def encoded(self, count: int) -> Iterator[bytes]:
+        """Yield `count` folders as they are kept, from this one on, and go to the one after them."""
+        yield self._encoded
+        for _ in range(count - 1):
+            encoded = next(self._rest, None)
+            if encoded is None:
+                raise _out_of_order()
+            yield encoded
+        self._advance()
+
+    def _advance(self) -> None:
+        """Go to the next folder."""
+        self._encoded = next(self._rest, b"")
+        self._folder = decode_folder(self._encoded) if self._encoded else None
+        self.path = self._folder.path if self._folder is not None else None
 
 
 class _OldFolder:
     """The known parts of one folder, read in step with the listed ones."""
 
-    def __init__(self, folders: _Folders[KnownPart] | None) -> None:
-        self._folders = folders
-        self._parts = folders.parts() if folders is not None else iter(())
+    def __init__(self, known: Known, folder: KnownFolder | None) -> None:
+        self._known = known
+        self._root = folder.root if folder is not None else b""
+        self._parts = iter(folder.parts if folder is not None else ())
         self._part = next(self._parts, None)
         self._entries: list[Entry] = []  # of `_part`, once it had to be decoded
         self._at = 0
@@ -179,7 +215,7 @@ class _OldFolder:
         if self._part is None or self._part.first > name:
             return None
         if not self._entries:
-            self._entries, self._at = self._part.entries(), 0
+            self._entries, self._at = self._known.entries(self._part), 0
         while (entry := self._entries[self._at]).stat.name < name:
             self._removed += entry.stat.type is not EntryType.FOLDER
             self._at += 1
@@ -194,7 +230,7 @@ class _OldFolder:
         """Pass by what is left; return the known root and how many files were passed by."""
         while self._part is not None:
             self._pass_by()
-        return (self._folders.root if self._folders is not None else b""), self._removed
+        return self._root, self._removed
 
     def _pass_by(self) -> None:
         """Leave the part behind; what was not found in it is gone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from strongroom import clock
-from strongroom.agent.backup.compare import FolderComparison, RemovedFolder, compare, is_unchanged
+from strongroom.agent.backup.compare import FolderComparison, RemovedFolder, UnchangedFolders, compare, is_unchanged
 from strongroom.model.entry import EntryType
 from strongroom.model.report import Estimate
 from strongroom.model.steps import Step
@@ -50,8 +50,10 @@ class _Tally:
         self.removed = 0
         self.bytes = 0
 
-    def add(self, folder: FolderComparison | RemovedFolder) -> None:
+    def add(self, folder: FolderComparison | UnchangedFolders | RemovedFolder) -> None:
         """Count a folder."""
+        if isinstance(folder, UnchangedFolders):
+            return
         if isinstance(folder, RemovedFolder):
             self.removed += folder.files_removed
             return

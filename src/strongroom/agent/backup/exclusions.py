@@ -52,6 +52,11 @@ class Exclusions:
         self._names = _compile(names)
         self._paths = _compile(paths)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is excluded."""
+        return self._names is None and self._paths is None
+
     def kept(self, folder: bytes, names: list[bytes]) -> list[bytes]:
         """Return the names in a folder (its path from the root) that no pattern excludes."""
         if self._names is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from strongroom.agent.backup.compare import FolderComparison, compare
+from strongroom.agent.backup.compare import RemovedFolder, compare
 from strongroom.agent.platform.base import Locks
 from strongroom.model.policy import LockedFiles
 from strongroom.model.steps import Step
@@ -17,6 +17,7 @@ from strongroom.model.steps import Step
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from strongroom.agent.backup.compare import FolderComparison, UnchangedFolders
     from strongroom.agent.backup.events import Events
     from strongroom.agent.backup.known import Known
     from strongroom.agent.backup.listing import Listing
@@ -42,9 +43,9 @@ class Fileset:
     misses: Locks
     tries_again: bool
 
-    def folders(self) -> Iterator[FolderComparison]:
+    def folders(self) -> Iterator[FolderComparison | UnchangedFolders]:
         """Yield the folders in post-order. Use each up before the next."""
-        return (folder for folder in compare(self.listing, self.known) if isinstance(folder, FolderComparison))
+        return (folder for folder in compare(self.listing, self.known) if not isinstance(folder, RemovedFolder))
 
 
 def build_fileset(source: Source, listing: Listing, known: Known, order: BackupOrder, events: Events) -> Fileset:

@@ -1,8 +1,10 @@
-"""Listing: everything a scan found, in post-order, spooled to disk.
+"""Listing: everything a scan found that is not as it was, in post-order, spooled to disk.
 
 Why: the estimate must be complete before the first byte is sent (W7), and a listing may be larger than memory.
 Promises: a folder stands after all folders beneath it; folders side by side are in the order of their raw names; the
 parts of a folder are cut where its tree leaves will be. Each part has a fingerprint over all that was seen of it.
+Folders of which every fingerprint is the known one, and beneath which that is so too, are only counted: the listing
+can be read with the known listing that it was made against, or with one that follows it, and with no other.
 Memory does not grow with the number of files, nor with the size of a folder.
 """
 
@@ -24,11 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from strongroom.agent.backup.known import Known, KnownFolder
+    from strongroom.kernel.walk_reference import Look
+
 _WAITING_BYTES: Final = 8 << 20
+_AT_HAND_BYTES: Final = 4 << 20
 _COPY_BYTES: Final = 1 << 20
 _FINGERPRINT_BYTES: Final = 16
 _LAST: Final = b"\xff" * 256  # larger than any name, which has at most 255 bytes
-_encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(list[Stat])
 
 
@@ -43,7 +48,7 @@ class FolderBegins(msgspec.Struct, frozen=True, array_like=True, tag=1):
     leads: bool = False
 
 
-class ListedPart(msgspec.Struct, frozen=True, array_like=True, tag=2):
+class ListedPart(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
     """A part of a folder: names `first` to `last`, `files` of them no folders, and their encoded stats.
 
     `fingerprint` is empty when equal times would prove nothing.
@@ -61,12 +66,17 @@ class ListedPart(msgspec.Struct, frozen=True, array_like=True, tag=2):
 
 
 class FolderEnds(msgspec.Struct, frozen=True, array_like=True, tag=4):
-    """The folder is complete. `root` is the id of its tree, where it is known."""
-
-    root: bytes = b""
+    """The folder is complete."""
 
 
-Listed = FolderBegins | ListedPart | FolderEnds
+class SameFolders(msgspec.Struct, frozen=True, array_like=True, tag=5):
+    """`count` folders that stand one after the other in the known listing, from `first` on, are as they were."""
+
+    first: bytes
+    count: int
+
+
+Listed = FolderBegins | ListedPart | FolderEnds | SameFolders
 
 
 @dataclasses.dataclass(slots=True)
@@ -93,49 +103,144 @@ class Listing:
         return iter(SpoolReader[Listed](self.file, Listed))
 
 
+def listed_parts(look: Look) -> list[ListedPart]:
+    """Return the parts that were seen, with their fingerprints."""
+    return [
+        ListedPart(first, last, files, blake3(stats).digest(_FINGERPRINT_BYTES) if is_settled else b"", stats)
+        for first, last, files, is_settled, stats in look.parts
+    ]
+
+
 class ListingWriter:
     """Writes a listing while the walk goes down and up again.
 
     The parts of a folder are known before the folders beneath it are walked, but stand after them. So they wait on
-    a stack of bytes, which moves to disk when it grows.
+    a stack of bytes, which moves to disk when it grows; only those of the folder that is looked at are at hand.
     """
 
-    def __init__(self, spool: Path) -> None:
+    def __init__(self, spool: Path, known: Known) -> None:
+        """Begin a listing against what is known of the last snapshot."""
         self._file: IO[bytes] = tempfile.TemporaryFile(dir=spool)  # noqa: SIM115 - the listing's from now on
         self._out = SpoolWriter(self._file)
         self._waiting = tempfile.SpooledTemporaryFile(max_size=_WAITING_BYTES, dir=str(spool))  # noqa: SIM115
         self._top = 0
+        self._at_hand: list[ListedPart] = []
+        self._at_hand_bytes = 0
+        self._open: list[_OpenFolder] = []
+        self._old = _OldFolders(known)
+        self._same = SameFolders(b"", 0)
 
-    def mark(self) -> int:
-        """Begin a folder; its mark goes to `close_folder`."""
-        return self._top
+    def begin_folder(self) -> None:
+        """Begin a folder, in the one that was begun last and is not closed yet."""
+        self._set_aside()
+        self._open.append(_OpenFolder(self._top))
 
-    def add_part(self, stats: list[Stat], files: int) -> None:
-        """Add a part to the folder that was begun last."""
-        encoded = _encoder.encode(stats)
-        settled = not any(stat.unsettled for stat in stats)
-        fingerprint = blake3(encoded).digest(_FINGERPRINT_BYTES) if settled else b""
-        part = ListedPart(stats[0].name, stats[-1].name, files, fingerprint, encoded)
-        with own_files_needed():
-            self._top += self._waiting.write(framed(part))
+    def add_part(self, part: ListedPart) -> None:
+        """Add a part to the folder that was begun last, before anything beneath it is begun."""
+        self._open[-1].fingerprints.append(part.fingerprint)
+        self._at_hand.append(part)
+        self._at_hand_bytes += len(part.stats)
+        if self._at_hand_bytes > _AT_HAND_BYTES:
+            self._set_aside()
 
-    def close_folder(self, path: bytes, mark: int, *, gone: bool = False, leads: bool = False) -> None:
+    def close_folder(self, path: bytes, *, gone: bool = False, leads: bool = False) -> None:
         """End a folder, after all folders beneath it."""
+        folder = self._open.pop()
+        old, is_next = self._old.find(path)
+        if (
+            old is not None
+            and not (folder.has_changes or gone or leads)
+            and old.root
+            and folder.fingerprints == [part.fingerprint for part in old.parts]
+            and b"" not in folder.fingerprints
+        ):
+            self._add_same(path, is_next=is_next)
+            self._forget(folder.mark)
+            return
+        if self._open:
+            self._open[-1].has_changes = True
+        self._end_same()
         self._out.write(FolderBegins(path, gone, leads))
-        if self._top > mark:
-            self._waiting.seek(mark)
-            while moved := self._waiting.read(_COPY_BYTES):
-                self._out.write_framed(moved)
-            self._waiting.seek(mark)
-            self._waiting.truncate()
-            self._top = mark
+        for parts in self._framed_parts(folder.mark):
+            self._out.write_framed(parts)
+        self._forget(folder.mark)
         self._out.write(FolderEnds())
 
     def finish(self, counts: Counts) -> Listing:
         """Return what was written as a listing."""
+        self._end_same()
         self._waiting.close()
         self._out.finish()
         return Listing(self._file, counts)
+
+    def _set_aside(self) -> None:
+        """Let the parts at hand wait."""
+        with own_files_needed():
+            for part in self._at_hand:
+                self._top += self._waiting.write(framed(part))
+        self._at_hand.clear()
+        self._at_hand_bytes = 0
+
+    def _framed_parts(self, mark: int) -> Iterator[bytes]:
+        """Yield the parts of the folder that began at `mark`, some at a time."""
+        if self._top > mark:
+            self._waiting.seek(mark)
+            while waiting := self._waiting.read(_COPY_BYTES):
+                yield waiting
+        yield from map(framed, self._at_hand)
+
+    def _forget(self, mark: int) -> None:
+        """Drop the parts of the folder that began at `mark`."""
+        self._at_hand.clear()
+        self._at_hand_bytes = 0
+        if self._top > mark:
+            self._waiting.seek(mark)
+            self._waiting.truncate()
+            self._top = mark
+
+    def _add_same(self, path: bytes, *, is_next: bool) -> None:
+        """Count one more folder that is as it was; `is_next` when it follows the last one in the known listing."""
+        if not is_next:
+            self._end_same()
+        first = self._same.first if self._same.count else path
+        self._same = SameFolders(first, self._same.count + 1)
+
+    def _end_same(self) -> None:
+        """Write down how many folders are as they were."""
+        if self._same.count:
+            self._out.write(self._same)
+            self._same = SameFolders(b"", 0)
+
+
+@dataclasses.dataclass(slots=True)
+class _OpenFolder:
+    """A folder that was begun: where its waiting parts begin, and what is known of it already."""
+
+    mark: int
+    fingerprints: list[bytes] = dataclasses.field(default_factory=list)
+    has_changes: bool = False
+
+
+class _OldFolders:
+    """The known folders, read in step with those that are closed."""
+
+    def __init__(self, known: Known) -> None:
+        self._folders = known.folders()
+        self._next = next(self._folders, None)
+
+    def find(self, path: bytes) -> tuple[KnownFolder | None, bool]:
+        """Return the known folder of a path, and whether it follows the one found last; ask in post-order."""
+        is_next = True
+        if self._next is not None and self._next.path != path:
+            key = order_key(path)
+            while self._next is not None and order_key(self._next.path) < key:
+                self._next = next(self._folders, None)
+                is_next = False
+        found = self._next
+        if found is None or found.path != path:
+            return None, False
+        self._next = next(self._folders, None)
+        return found, is_next
 
 
 def order_key(path: bytes) -> tuple[bytes, ...]:

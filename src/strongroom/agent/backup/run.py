@@ -38,7 +38,7 @@ def run_backup(order: BackupOrder, machine: Platform, places: Places, sink: Back
             recovery_point(order, machine, places, missed, events) as origin,
             find_known(order, places, sink) as known,
         ):
-            listing = scan(origin.source, order, places, missed, events)
+            listing = scan(origin.source, order, places, missed, events, against=known)
             forecast = estimate(listing, known, events)
             fileset = build_fileset(origin.source, listing, known, order, events)
             sent = transmit(fileset, places.set_folder(order.set_id), sink, missed, events)

@@ -3,46 +3,56 @@
 Promises: looks at every file, opens none. What cannot be looked at is a missed file and never ends the scan.
 A folder that cannot be read, or lies too deep, stays in the listing, empty; a folder that vanished does not. Memory
 grows with the depth of the tree only, and that has a limit. Names that are not UTF-8 are missed unless the set says
-otherwise (W11).
-Does not: compare or choose; that is the estimate's and the fileset's.
+otherwise (W11). Folders are read ahead by several threads; what is written down does not depend on them.
+Does not: choose; that is the fileset's. Folders that are as the last snapshot knows them are only counted (ADR 0041).
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from bisect import bisect_left
+import itertools
+import os
 from typing import TYPE_CHECKING, Final
 
 from strongroom import clock
-from strongroom.agent.backup.exclusions import Exclusions
-from strongroom.agent.backup.listing import Counts, Listing, ListingWriter
+from strongroom.agent.backup.ahead import ReadAhead, Seen
+from strongroom.agent.backup.belonging import Belonging
+from strongroom.agent.backup.listing import Counts, Listing, ListingWriter, listed_parts
 from strongroom.agent.backup.missed import reason_of
 from strongroom.agent.backup.roots import Root, find_roots
 from strongroom.engine.format.entries import MAX_PATH_BYTES
-from strongroom.engine.format.tree import ends_part
 from strongroom.model.entry import EntryType
 from strongroom.model.missed import Reason
 from strongroom.model.paths import escape_path
-from strongroom.model.report import HISTOGRAM_LIMITS_BYTES
 from strongroom.model.steps import Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from strongroom.agent.backup.events import Events
+    from strongroom.agent.backup.known import Known
+    from strongroom.agent.backup.listing import ListedPart
     from strongroom.agent.backup.missed import MissedFiles
     from strongroom.agent.backup.places import Places
     from strongroom.agent.platform.base import Folder, Source
-    from strongroom.model.entry import Stat
+    from strongroom.kernel.walk_reference import Look
     from strongroom.protocol.messages import BackupOrder
 
-_FOLDER: Final = EntryType.FOLDER
-Inner = tuple[bytes, int | None]
-"""The name of a folder in another; with the mount of the other when the two lie on different devices."""
+_DEEPEST_AHEAD: Final = 48
+"""Folders on the way down that keep a handle of their own, so that what is in them can be read ahead."""
+_MOST_AHEAD: Final = 8_192
+"""A folder with more names is read when its turn comes, some at a time."""
+_NAMES_AT_ONCE: Final = 4_096
 
 
-def scan(source: Source, order: BackupOrder, places: Places, missed: MissedFiles, events: Events) -> Listing:
+def scan(
+    source: Source, order: BackupOrder, places: Places, missed: MissedFiles, events: Events, *, against: Known
+) -> Listing:
     """Return the listing of everything the set holds.
+
+    Args:
+        against: what is known of the last snapshot; what is as it was is only counted.
 
     Raises:
         NothingToBackUp: none of the include paths exists.
@@ -51,9 +61,8 @@ def scan(source: Source, order: BackupOrder, places: Places, missed: MissedFiles
     events.step(Step.SCAN)
     started = clock.monotonic_s()
     roots = find_roots(source, order.content.include, missed)
-    walk = _Walk(source, order, places, missed, events)
-    walk.down(roots)
-    listing = walk.out.finish(walk.counts)
+    out = ListingWriter(places.spool(), against)
+    listing = _Walk(source, order, places, missed, events, out=out).down(roots)
     listing.duration_s = clock.monotonic_s() - started
     return listing
 
@@ -64,159 +73,206 @@ class _Visit:
 
     Args:
         path: from the root.
-        mark: where its parts begin, see `ListingWriter`.
         root: names beneath it that lead to include paths.
         whole: everything in it belongs to the set, not only what leads to include paths.
-        inner: folders in it that are still to be visited, in order; see `Inner`.
+        folder: a handle of its own, as long as others are looked into through it.
+        names, crossings: of the folders in it, and of those among them that lie on another device.
+        inner: those of the folders that are still to be visited, in order.
         gone: it vanished before it could be looked into.
     """
 
     path: bytes
-    mark: int
     root: Root | None
     whole: bool
-    inner: Iterator[Inner] = dataclasses.field(default_factory=lambda: iter(()))
+    folder: Folder | None = None
+    names: list[bytes] = dataclasses.field(default_factory=list)
+    crossings: set[bytes] = dataclasses.field(default_factory=set)
+    inner: Iterator[tuple[bytes, Seen | None]] = dataclasses.field(default_factory=lambda: iter(()))
     gone: bool = False
+
+    def close(self) -> None:
+        """Close the handle."""
+        if self.folder is not None:
+            self.folder.close()
+            self.folder = None
 
 
 class _Walk:
     """One walk through the folders of a set."""
 
-    def __init__(self, source: Source, order: BackupOrder, places: Places, missed: MissedFiles, events: Events) -> None:
+    def __init__(
+        self,
+        source: Source,
+        order: BackupOrder,
+        places: Places,
+        missed: MissedFiles,
+        events: Events,
+        *,
+        out: ListingWriter,
+    ) -> None:
         self._source = source
         self._missed = missed
         self._events = events
-        self._exclusions = Exclusions(order.content.exclude)
+        self._belonging = Belonging(order, places, source)
         self._one_file_system = order.content.one_file_system
-        self._raw_names = order.options.raw_names
-        self._own: dict[bytes, set[bytes]] = {}  # of us, and no part of any backup: names by folder
-        for path in {bytes(places.state.resolve()).strip(b"/"), *source.own_places()}:
-            folder, _, name = path.rpartition(b"/")
-            self._own.setdefault(folder, set()).add(name)
-        self.out = ListingWriter(places.spool())
-        self.counts = Counts()
+        self._out = out
+        self._counts = Counts()
+        self._way: list[_Visit] = []
+        self._ahead = ReadAhead(self._read_ahead)
 
-    def down(self, roots: Root) -> None:
+    def down(self, roots: Root) -> Listing:
         """Visit all folders, without recursion: a tree may be deeper than Python's stack."""
-        way = [self._visit(b"", roots, whole=roots.whole, above=None)]
-        while way:
-            visit = way[-1]
-            inner = next(visit.inner, None)
-            if inner is None:
-                self.out.close_folder(visit.path, visit.mark, gone=visit.gone, leads=not visit.whole)
-                way.pop()
-                continue
-            name, above = inner
-            root = visit.root.below.get(name) if visit.root else None
-            path = visit.path + b"/" + name if visit.path else name
-            whole = (root is not None and root.whole) or (visit.whole and not self._is_excluded(visit, name, root))
-            way.append(self._visit(path, root, whole=whole, above=above))
+        way = self._way
+        try:
+            with self._ahead:
+                self._visit(_Visit(b"", roots, whole=roots.whole), None, None)
+                while way:
+                    inner = next(way[-1].inner, None)
+                    if inner is None:
+                        self._leave(way.pop())
+                    else:
+                        self._go_in(way[-1], *inner)
+        finally:
+            for visit in way:
+                visit.close()
+        return self._out.finish(self._counts)
 
-    def _is_excluded(self, visit: _Visit, name: bytes, root: Root | None) -> bool:
-        """Whether a name is only in the listing because it leads to an include path."""
-        return root is not None and not self._exclusions.kept(visit.path, [name])
+    def _go_in(self, above: _Visit, name: bytes, seen: Seen | None) -> None:
+        """Visit a folder in another; without `seen` it is looked into now."""
+        root = above.root.below.get(name) if above.root else None
+        is_chosen = above.whole and (root is None or not self._belonging.is_excluded(above.path, name))
+        path = above.path + b"/" + name if above.path else name
+        self._visit(_Visit(path, root, whole=is_chosen or (root is not None and root.whole)), above, seen)
 
-    def _visit(self, path: bytes, root: Root | None, *, whole: bool, above: int | None) -> _Visit:
-        """Look into a folder and write down its parts."""
+    def _visit(self, visit: _Visit, above: _Visit | None, seen: Seen | None) -> None:
+        """Look into a folder and write down its parts; stay in it if there are folders in it."""
         self._events.check()
-        visit = _Visit(path, self.out.mark(), root, whole)
-        self.counts.folders += 1
-        if len(path) > MAX_PATH_BYTES:
-            self._missed.add(path, Reason.UNSUPPORTED, "it lies too deep to look into")
-            return visit
+        self._counts.folders += 1
+        self._out.begin_folder()
         try:
-            folder = self._source.open_folder(path)
-            if above is not None and root is None and self._stays_out(folder, above):
-                return visit
-            inner = self._list(folder, visit, self._names(folder, visit))
+            if len(visit.path) > MAX_PATH_BYTES:
+                self._missed.add(visit.path, Reason.UNSUPPORTED, "it lies too deep to look into")
+            else:
+                self._write_down(visit, self._seen_now(visit, above) if seen is None else seen)
         except OSError as error:
-            self._missed.add_error(path, error)
-            visit.gone = bool(path) and reason_of(error) is Reason.VANISHED
-            return visit
-        visit.inner = iter(inner)
-        self._events.progress(self.counts.files, self.counts.bytes, b"/" + path)
-        return visit
-
-    def _stays_out(self, folder: Folder, above: int) -> bool:
-        """Whether a folder on another device is left empty: no file system of anybody's, or not to be entered."""
-        system = folder.file_system()
-        return system.is_pseudo or (self._one_file_system and system.mount != above)
-
-    def _names(self, folder: Folder, visit: _Visit) -> list[bytes]:
-        """Return the names in a folder that belong to the set."""
-        leading = visit.root.below if visit.root else {}
-        if visit.whole:
-            names = self._exclusions.kept(visit.path, folder.names())
-            if leading:
-                names = sorted({*names, *leading})
+            self._missed.add_error(visit.path, error)
+            visit.gone = bool(visit.path) and reason_of(error) is Reason.VANISHED
+            visit.names.clear()
+        self._events.progress(self._counts.files, self._counts.bytes, b"/" + visit.path)
+        if visit.names:
+            self._stay(visit, above)
         else:
-            names = sorted(leading)
-        if (own := self._own.get(visit.path)) is not None:
-            names = [name for name in names if name not in own]
-        return names if self._raw_names else self._readable(visit.path, names)
+            self._leave(visit)
 
-    def _readable(self, path: bytes, names: list[bytes]) -> list[bytes]:
-        """Return the names that are UTF-8; the others are missed files (W11)."""
-        try:
-            b"\0".join(names).decode()  # all at once: nearly always all of them are
-        except UnicodeDecodeError:
-            return [name for name in names if self._is_readable(path, name)]
-        return names
+    def _leave(self, visit: _Visit) -> None:
+        """Write down a folder after all that is in it."""
+        visit.close()
+        self._out.close_folder(visit.path, gone=visit.gone, leads=not visit.whole)
 
-    def _is_readable(self, path: bytes, name: bytes) -> bool:
-        """Whether a name is UTF-8."""
-        try:
-            name.decode()
-        except UnicodeDecodeError:
-            self._missed.add(path + b"/" + name if path else name, Reason.NAME_NOT_UTF8)
+    def _stay(self, visit: _Visit, above: _Visit | None) -> None:
+        """Go on with the folders in a folder, through a handle of its own if it does not lie too deep for that."""
+        if len(self._way) >= _DEEPEST_AHEAD:
+            visit.close()
+        elif visit.folder is None:
+            with contextlib.suppress(OSError):  # it changes as we look: each folder in it will say so
+                visit.folder = self._opened(visit, above)
+        visit.inner = self._inner(visit, len(self._way))
+        self._way.append(visit)
+
+    def _inner(self, visit: _Visit, depth: int) -> Iterator[tuple[bytes, Seen | None]]:
+        """Yield the folders in a folder; those of which nothing special is to be known are read ahead."""
+        apart = visit.crossings | (visit.root.below.keys() if visit.root else set())
+        for is_apart, names in itertools.groupby(visit.names, apart.__contains__):
+            if is_apart or visit.folder is None or not visit.whole:
+                yield from ((name, None) for name in names)
+            else:
+                yield from self._ahead.each(visit.folder, visit.path, list(names), depth)
+
+    def _opened(self, visit: _Visit, above: _Visit | None) -> Folder:
+        """Open the folder of a visit, to be closed again."""
+        if above is None or above.folder is None:
+            return self._source.open_folder(visit.path).again()
+        return above.folder.inner(visit.path.rpartition(b"/")[2])
+
+    def _seen_now(self, visit: _Visit, above: _Visit | None) -> Seen:
+        """Look into a folder, some names at a time."""
+        folder = visit.folder = self._opened(visit, above)
+        if above is not None and self._stays_out(visit, folder, above):
+            return Seen([], ())
+        leading = visit.root.below if visit.root else {}
+        names = b""
+        unreadable: list[bytes] = []
+        if visit.whole and (found := folder.names()) is not None:
+            names, unreadable = self._belonging.chosen(visit.path, found[0], is_text=found[1])
+        if leading:
+            names, others = self._belonging.with_leading(visit.path, names, leading)
+            unreadable = sorted({*unreadable, *others})
+        return Seen(unreadable, _looks(folder, names))
+
+    def _stays_out(self, visit: _Visit, folder: Folder, above: _Visit) -> bool:
+        """Whether a folder on another device is left empty: no file system of anybody's, or not to be entered."""
+        if visit.root is not None or visit.path.rpartition(b"/")[2] not in above.crossings:
             return False
-        return True
+        system = folder.file_system()
+        if system.is_pseudo or not self._one_file_system:
+            return system.is_pseudo
+        outer = above.folder if above.folder is not None else self._source.open_folder(above.path)
+        return system.mount != outer.file_system().mount
 
-    def _list(self, folder: Folder, visit: _Visit, names: list[bytes]) -> list[Inner]:
-        """Write down a folder part by part; return the folders in it."""
-        inner: list[Inner] = []
-        for some in _parts(names):
-            stats = folder.stats(some)
-            for name, error in stats.failed:
-                self._missed.add_error(visit.path + b"/" + name if visit.path else name, error)
-            if not stats.found:
-                continue
-            folders = [stat.name for stat in stats.found if stat.type is _FOLDER]
-            self.out.add_part(stats.found, len(stats.found) - len(folders))
-            self._count(stats.found)
+    def _read_ahead(self, folder: Folder, path: bytes, name: bytes) -> tuple[Seen | None, int]:
+        """Look into a folder that wholly belongs to the set, in any thread; leave large ones to be read later."""
+        path = path + b"/" + name if path else name
+        try:
+            with contextlib.closing(folder.inner(name)) as inner:
+                found = inner.names(_MOST_AHEAD)
+                if found is None:
+                    return None, 0
+                names, unreadable = self._belonging.chosen(path, found[0], is_text=found[1])
+                looks = list(_looks(inner, names))
+        except OSError as error:
+            return Seen([], (), error), 0
+        return Seen(unreadable, looks), sum([len(part.stats) for _, parts in looks for part in parts])
+
+    def _write_down(self, visit: _Visit, seen: Seen) -> None:
+        """Write down what was seen of a folder; keep the names of the folders in it."""
+        if seen.error is not None:
+            raise seen.error
+        for name in seen.unreadable:
+            self._missed.add(visit.path + b"/" + name if visit.path else name, Reason.NAME_NOT_UTF8)
+        for look, parts in seen.looks:
+            for name, number in look.failed:
+                path = visit.path + b"/" + name if visit.path else name
+                self._missed.add_error(path, OSError(number, os.strerror(number)))
+            for part in parts:
+                self._out.add_part(part)
+            self._count(look)
             if visit.root is not None:
-                self._note_links(visit, visit.root, stats.found)
-            above = folder.file_system().mount if stats.crossings else None
-            inner.extend([(name, above if name in stats.crossings else None) for name in folders])
-        return inner
+                self._note_links(visit, visit.root, parts)
+            visit.names += [name for name, _ in look.folders]
+            visit.crossings.update([name for name, crosses in look.folders if crosses])
 
-    def _note_links(self, visit: _Visit, root: Root, stats: list[Stat]) -> None:
+    def _note_links(self, visit: _Visit, root: Root, parts: list[ListedPart]) -> None:
         """Say it when an include path is a link, for what it points to is not backed up with it."""
-        for stat in stats:
+        for stat in [stat for part in parts for stat in part.decoded()]:
             if stat.type is EntryType.SYMLINK and stat.name in root.below:
                 path = escape_path(b"/".join((b"", visit.path, stat.name)) if visit.path else b"/" + stat.name)
                 self._missed.notes.append(
                     f"The include path {path} is a symbolic link: the link was backed up, not what it points to."
                 )
 
-    def _count(self, stats: list[Stat]) -> None:
+    def _count(self, look: Look) -> None:
         """Count what is no folder."""
-        counts = self.counts
-        histogram = counts.histogram
-        for stat in stats:
-            if stat.type is not _FOLDER:
-                size = stat.size
-                counts.files += 1
-                counts.bytes += size
-                histogram[bisect_left(HISTOGRAM_LIMITS_BYTES, size)] += 1
+        counts = self._counts
+        counts.files += look.files
+        counts.bytes += look.size
+        for place, files in enumerate(look.histogram):
+            counts.histogram[place] += files
 
 
-def _parts(names: list[bytes]) -> Iterator[list[bytes]]:
-    """Cut sorted names where the leaves of the tree will be cut."""
-    start = 0
-    for end, name in enumerate(names, 1):
-        if ends_part(name, end - start):
-            yield names[start:end]
-            start = end
-    if start < len(names):
-        yield names[start:]
+def _looks(folder: Folder, names: bytes) -> Iterator[tuple[Look, list[ListedPart]]]:
+    """Look at packed names in a folder, some thousands at a time."""
+    at = 0
+    while at < len(names):
+        look = folder.look(names, at, _NAMES_AT_ONCE)
+        at = look.next
+        yield look, listed_parts(look)

@@ -32,7 +32,11 @@ _encoder: Final = msgspec.msgpack.Encoder()
 
 def framed(record: msgspec.Struct) -> bytes:
     """Return a record as it stands in a spool, for `SpoolWriter.write_framed`."""
-    body = _encoder.encode(record)
+    return framed_body(_encoder.encode(record))
+
+
+def framed_body(body: bytes) -> bytes:
+    """Return an encoded record as it stands in a spool, for `SpoolWriter.write_framed`."""
     return _LENGTH.pack(len(body)) + body
 
 
@@ -80,13 +84,31 @@ class SpoolReader(Generic[Record]):
         Raises:
             Damaged: the file does not hold what was written (code `damaged_spool`).
         """
+        return map(self.decode, self.bodies())
+
+    def decode(self, body: bytes) -> Record:
+        """Return the record of a body.
+
+        Raises:
+            Damaged: it is none (code `damaged_spool`).
+        """
+        try:
+            return self._decoder.decode(body)
+        except msgspec.DecodeError as error:
+            raise _damaged() from error
+
+    def bodies(self) -> Iterator[bytes]:
+        """Yield every record as it is encoded.
+
+        Raises:
+            Damaged: the file does not hold what was written (code `damaged_spool`).
+        """
         raw = zstandard.ZstdDecompressor().stream_reader(self._file, closefd=False)
-        decode = self._decoder.decode
         try:
             with io.BufferedReader(raw, _BUFFER_BYTES) as stream:
                 while (head := stream.read(_LENGTH.size)) != _END:
-                    yield decode(_body(stream, head))
-        except (zstandard.ZstdError, msgspec.DecodeError, struct.error) as error:
+                    yield _body(stream, head)
+        except (zstandard.ZstdError, struct.error) as error:
             raise _damaged() from error
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from strongroom import clock
-from strongroom.agent.backup.compare import is_unchanged
-from strongroom.agent.backup.known import FreshKnown, KnownWriter
+from strongroom.agent.backup.compare import UnchangedFolders, is_unchanged
+from strongroom.agent.backup.known import FreshKnown, KnownWriter, decode_folder
 from strongroom.agent.backup.read import NO_ID, EntryReader, Tally
 from strongroom.engine.content.writer import Leaf, SnapshotWriter
 from strongroom.model.entry import ChunkId, EntryType
@@ -83,7 +83,7 @@ def _send(
     fileset: Fileset, place: Path, writer: SnapshotWriter, reader: EntryReader, events: Events
 ) -> tuple[ChunkId, FreshKnown]:
     """Go over a fileset once, and write down at `place` what is known then."""
-    with KnownWriter(place) as known:
+    with KnownWriter(place, fileset.known) as known:
         root = _Transmission(fileset, writer, reader, known, events).run()
         return root, known.finish()
 
@@ -119,6 +119,9 @@ class _Transmission:
         root = NO_ID
         for comparison in self._fileset.folders():
             self._events.check()
+            if isinstance(comparison, UnchangedFolders):
+                root = self._unchanged(comparison)
+                continue
             self._known.begin(comparison.path)
             root = self._writer.add_folder(self._leaves(comparison))
             self._known.end(b"" if comparison.gone else root)  # a known tree has an entry above it
@@ -129,6 +132,13 @@ class _Transmission:
             if comparison.gone or root != known_root:
                 self._changed.setdefault(parent, {})[name] = _GONE if comparison.gone else root
         return root
+
+    def _unchanged(self, folders: UnchangedFolders) -> ChunkId:
+        """Take folders over as they are, and return the id of the last one's tree."""
+        encoded = b""
+        for encoded in folders.encoded:
+            self._known.copy(encoded)
+        return ChunkId(decode_folder(encoded).root)
 
     def _leaves(self, comparison: FolderComparison) -> Iterator[Leaf]:
         """Yield the leaves of a folder: known ones, and those made anew."""
@@ -141,11 +151,11 @@ class _Transmission:
                 yield from self._mended(part.same, changed)
             else:
                 self._known.add(part.same)
-                yield Leaf(ChunkId(part.same.leaf), part.same.first, part.same.node)
+                yield Leaf(ChunkId(part.same.leaf), part.same.first)
 
     def _mended(self, part: KnownPart, changed: dict[bytes, ChunkId]) -> Iterator[Leaf]:
         """Take over a part in which nothing changed but what lies beneath its folders."""
-        entries = [_with_tree(entry, changed) for entry in part.entries()]
+        entries = [_with_tree(entry, changed) for entry in self._fileset.known.entries(part)]
         kept = [entry for entry in entries if entry is not None]
         return self._keep(kept, part.fingerprint if len(kept) == len(entries) else b"")
 

@@ -4,7 +4,7 @@ Why: the workflow reads the same on every system; what differs stands behind the
 Promises: paths are raw bytes relative to the machine's root folder, without a leading slash (`b""` is the root).
 Everything beneath a folder is reached through its open handle, never through a symbolic link, so that a path of
 any length works and nobody can turn a backup aside. Failures are plain `OSError`s; the callers turn them into
-missed files. None of these objects is thread-safe.
+missed files. None of these objects is thread-safe, but for what says so.
 Does not: write. What a restore needs to write stands beside it, in modules of its own.
 """
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from strongroom.kernel.walk_reference import Look
     from strongroom.model.entry import Stat
 
 __all__ = [
@@ -34,7 +35,6 @@ __all__ = [
     "OsFamily",
     "Platform",
     "Source",
-    "Stats",
     "UnreadAttributes",
 ]
 
@@ -77,21 +77,6 @@ class FileSystem:
     mount: int
     kind: str
     is_pseudo: bool
-
-
-@dataclasses.dataclass(slots=True)
-class Stats:
-    """What became of one question for many stats.
-
-    Args:
-        found: in the order of the names asked for.
-        failed: names whose stat could not be had, and why.
-        crossings: names of folders that lie on another device than the folder they stand in.
-    """
-
-    found: list[Stat]
-    failed: list[tuple[bytes, OSError]]
-    crossings: list[bytes]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -165,14 +150,26 @@ class FileReader(Protocol):
 
 
 class Folder(Protocol):
-    """An open folder; valid until the next folder of the same source is opened."""
+    """An open folder; valid until the next folder of the same source is opened, unless it has a handle of its own."""
 
-    def names(self) -> list[bytes]:
-        """Return the raw names in it, sorted."""
+    def names(self, most: int = 0) -> tuple[bytes, bool] | None:
+        """Return the packed names in it and whether all are UTF-8; see `kernel.list_names`."""
         ...
 
-    def stats(self, names: Sequence[bytes]) -> Stats:
-        """Look at many names at once, without following links."""
+    def look(self, names: bytes, start: int, most: int) -> Look:
+        """Look at many names at once, without following links; see `kernel.look`."""
+        ...
+
+    def inner(self, name: bytes) -> Self:
+        """Open a folder in it with a handle of its own, to be closed; this and `names` and `look` in any thread."""
+        ...
+
+    def again(self) -> Self:
+        """Return the folder with a handle of its own, to be closed."""
+        ...
+
+    def close(self) -> None:
+        """Close a handle of its own."""
         ...
 
     def stat(self, name: bytes) -> Stat:

@@ -7,18 +7,24 @@ a FIFO, device or socket that was swapped in for a file does not block and is no
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat as modes
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from strongroom import clock
-from strongroom.agent.platform.base import EARLIEST_NS, LATEST_NS, FileSystem, Stats, UnreadAttributes
+from strongroom.agent.platform.base import FileSystem, UnreadAttributes
 from strongroom.agent.platform.linux_extents import data_extents
 from strongroom.agent.platform.linux_flags import KEPT, read_flags
 from strongroom.agent.platform.mounts import PSEUDO_FILE_SYSTEMS
+from strongroom.kernel import list_names, look
 from strongroom.kernel.gathering import gather
+from strongroom.kernel.walk_reference import WHOLE_SECONDS_SETTLE_NS, is_unsettled, storable
 from strongroom.model.entry import EntryType, Stat
+from strongroom.model.report import HISTOGRAM_LIMITS_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,16 +33,12 @@ if TYPE_CHECKING:
     from strongroom.agent.platform.linux_quiet import QuietLinks
     from strongroom.agent.platform.locks import LockTable
     from strongroom.agent.platform.mounts import Mount, MountTable
+    from strongroom.kernel.walk_reference import Look, Part
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _FILE = EntryType.FILE  # an enum's member costs several times as much as a global
 _BLOCK = 512  # the unit of st_blocks, whatever the file system's own
-
-SETTLE_NS = 20_000_000
-"""Two ticks of the slowest clock that kernels stamp files with (100 Hz): a younger time may be given out again."""
-WHOLE_SECONDS_SETTLE_NS = 2_000_000_000
-"""The same where the file system keeps whole (or even) seconds only."""
 
 _TYPES = {
     modes.S_IFREG >> 12: EntryType.FILE,
@@ -50,6 +52,8 @@ _TYPES = {
 SECOND_NAMES = frozenset({"trusted.SGI_ACL_FILE", "trusted.SGI_ACL_DEFAULT"})
 """Under these XFS shows its access lists once more; elsewhere they would be attributes without a meaning."""
 _NO_XATTRS = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EACCES, errno.ENODATA)
+_decoder = msgspec.msgpack.Decoder(list[Stat])
+_encoder = msgspec.msgpack.Encoder()
 
 
 class LinuxFolder:
@@ -65,39 +69,46 @@ class LinuxFolder:
         self._mount: Mount | None = None
         self._device = -1
 
-    def names(self) -> list[bytes]:
-        """Return the raw names, sorted."""
+    def names(self, most: int = 0) -> tuple[bytes, bool] | None:
+        """Return the packed names, and whether all are UTF-8."""
         try:
-            names = os.listdir(self._handle)
+            return list_names(self._handle, most)
         except OSError as error:
             if error.errno == errno.EBADF:  # a handle that only leads on, see open_folder
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from error
             raise
-        if not names:
-            return []
-        raw = os.fsencode("\0".join(names)).split(b"\0")  # one call for all: a name holds no zero
-        raw.sort()
-        return raw
 
-    def stats(self, names: Sequence[bytes]) -> Stats:
+    def look(self, names: bytes, start: int, most: int) -> Look:
         """Look at many names at once."""
-        handle, lstat, own = self._handle, os.lstat, self._own_device()
-        now_ns, device = self._mounts.moment(own, clock.now_ns())
-        found: list[Stat] = []
-        answer = Stats(found, [], [])
-        for name in names:
-            try:
-                raw = lstat(name, dir_fd=handle)
-            except OSError as error:
-                answer.failed.append((name, error))
-                continue
-            if raw.st_dev == own:
-                found.append(stat_of(name, raw, now_ns, device))
-                continue
-            found.append(stat_of(name, raw, *self._mounts.moment(raw.st_dev, now_ns)))
-            if modes.S_ISDIR(raw.st_mode):
-                answer.crossings.append(name)
-        return answer
+        now_ns, device = self._mounts.moment(self._own_device(), clock.now_ns())
+        seen = look(self._handle, names, start, most=most, now_ns=now_ns, device=device, limits=HISTOGRAM_LIMITS_BYTES)
+        elsewhere = {*seen.foreign, *(name for name, crosses in seen.folders if crosses)}
+        return seen._replace(parts=[self._judged(part, elsewhere) for part in seen.parts]) if elsewhere else seen
+
+    def _judged(self, part: Part, elsewhere: set[bytes]) -> Part:
+        """Return a part in which what lies on other devices was looked at by their clocks and numbers."""
+        names = {name for name in elsewhere if part.first <= name <= part.last}
+        if not names:
+            return part
+        stats = _decoder.decode(part.stats)
+        for at, stat in enumerate(stats):
+            if stat.name in names:
+                with contextlib.suppress(OSError):  # gone since: as it was seen
+                    stats[at] = self.stat(stat.name)
+        is_settled = not any(stat.unsettled for stat in stats)
+        return part._replace(is_settled=is_settled, stats=_encoder.encode(stats))
+
+    def inner(self, name: bytes) -> LinuxFolder:
+        """Open a folder in it with a handle of its own."""
+        return LinuxFolder(open_folder(name, self._handle), self._mounts, self._locks, self._links)
+
+    def again(self) -> LinuxFolder:
+        """Return the folder with a handle of its own."""
+        return LinuxFolder(os.dup(self._handle), self._mounts, self._locks, self._links)
+
+    def close(self) -> None:
+        """Close a handle of its own."""
+        os.close(self._handle)
 
     def stat(self, name: bytes) -> Stat:
         """Look at one name."""
@@ -116,7 +127,7 @@ class LinuxFolder:
 
     def gather(self, names: Sequence[bytes], buffer: memoryview, limit: int) -> list[tuple[Stat, int] | None]:
         """Read many small files at once."""
-        now_ns = clock.now_ns()
+        now_ns, _ = self._mounts.moment(self._own_device(), clock.now_ns())
         young_ns = now_ns - WHOLE_SECONDS_SETTLE_NS
         found: list[tuple[Stat, int] | None] = []
         for name, seen in zip(names, gather(self._handle, names, buffer, limit), strict=False):
@@ -125,7 +136,7 @@ class LinuxFolder:
                 continue
             mode, uid, gid, size, mtime_ns, ctime_ns, inode, flags = seen
             is_young = ctime_ns > young_ns or mtime_ns > young_ns
-            unsettled = is_young and _is_unsettled(mtime_ns, ctime_ns, now_ns)
+            unsettled = is_young and is_unsettled(mtime_ns, ctime_ns, now_ns)
             stat = Stat(name, _FILE, mode, uid, gid, size, mtime_ns, ctime_ns, inode, 1, 0, 0, unsettled)
             found.append((stat, flags & KEPT))
         return found
@@ -264,8 +275,8 @@ def stat_of(name: bytes, raw: os.stat_result, now_ns: int, device: int = 0) -> S
     kind = _TYPES[mode >> 12]
     unsettled = False
     if ctime_ns > now_ns - WHOLE_SECONDS_SETTLE_NS or not 0 <= mtime_ns <= now_ns - WHOLE_SECONDS_SETTLE_NS:
-        unsettled = _is_unsettled(mtime_ns, ctime_ns, now_ns)
-        mtime_ns, ctime_ns = _storable(mtime_ns), _storable(ctime_ns)
+        unsettled = is_unsettled(mtime_ns, ctime_ns, now_ns)
+        mtime_ns, ctime_ns = storable(mtime_ns), storable(ctime_ns)
     size = raw.st_size if kind is EntryType.FILE else 0
     if nlink == 1 and kind is not EntryType.CHAR_DEVICE and kind is not EntryType.BLOCK_DEVICE:
         return Stat(
@@ -288,20 +299,6 @@ def stat_of(name: bytes, raw: os.stat_result, now_ns: int, device: int = 0) -> S
         rdev=raw.st_rdev if kind in {EntryType.CHAR_DEVICE, EntryType.BLOCK_DEVICE} else 0,
         unsettled=unsettled,
     )
-
-
-def _is_unsettled(mtime_ns: int, ctime_ns: int, now_ns: int) -> bool:
-    """Whether a later change could leave the very same times.
-
-    A modification time in the future was set by hand; that says nothing, and the time of the change says enough.
-    """
-    margin_ns = SETTLE_NS if ctime_ns % 1_000_000_000 else WHOLE_SECONDS_SETTLE_NS
-    return ctime_ns > now_ns - margin_ns or now_ns - margin_ns < mtime_ns <= now_ns + margin_ns
-
-
-def _storable(time_ns: int) -> int:
-    """Return a time, or the nearest that can be stored: some file systems keep times of any age."""
-    return max(EARLIEST_NS, min(time_ns, LATEST_NS))
 
 
 def _read_xattrs(place: int | bytes, *, follow: bool) -> tuple[tuple[bytes, bytes], ...]:

@@ -4,14 +4,15 @@ import tempfile
 from pathlib import Path
 
 import msgspec
+from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strongroom.agent.backup.compare import FolderComparison, compare, is_unchanged
+from strongroom.agent.backup.compare import FolderComparison, UnchangedFolders, compare, is_unchanged
 from strongroom.agent.backup.estimate import estimate
 from strongroom.agent.backup.events import Events
-from strongroom.agent.backup.known import Known, KnownWriter
-from strongroom.agent.backup.listing import Counts, ListingWriter, order_key
+from strongroom.agent.backup.known import Known, KnownWriter, decode_folder
+from strongroom.agent.backup.listing import Counts, ListedPart, ListingWriter, SameFolders, order_key
 from strongroom.engine.content.writer import Leaf
 from strongroom.engine.format.tree import encode_leaf
 from strongroom.model.entry import Entry, EntryType, Stat
@@ -38,26 +39,31 @@ def parts(tree, size):
     return [names[at : at + size] for at in range(0, len(names), size)]
 
 
-def write_listing(folder, tree, size):
-    out = ListingWriter(folder)
+def listed(stats):
+    encoded = msgspec.msgpack.encode(stats)
+    files = sum(one.type is FILE for one in stats)
+    return ListedPart(stats[0].name, stats[-1].name, files, blake3(encoded).digest(16), encoded)
+
+
+def write_listing(folder, tree, size, against):
+    out = ListingWriter(folder, against)
 
     def visit(path, tree):
-        mark = out.mark()
+        out.begin_folder()
         for names in parts(tree, size):
-            stats = [stat(name, tree[name]) for name in names]
-            out.add_part(stats, sum(one.type is FILE for one in stats))
+            out.add_part(listed([stat(name, tree[name]) for name in names]))
         for name in sorted(tree):
             if isinstance(tree[name], dict):
                 visit(path + b"/" + name if path else name, tree[name])
-        out.close_folder(path, mark)
+        out.close_folder(path)
 
     visit(b"", tree)
     return out.finish(Counts())
 
 
 def write_known(folder, tree, size, believed):
-    listing = write_listing(folder, tree, size)
-    known = KnownWriter(folder / "known")
+    listing = write_listing(folder, tree, size, Known())
+    known = KnownWriter(folder / "known", Known())
     for comparison in compare(listing, Known()):
         known.begin(comparison.path)
         for part in comparison.parts():
@@ -87,15 +93,23 @@ def test_every_file_is_told_as_it_is(old, new, old_size, new_size, believed):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         known = write_known(folder, old, old_size, believed)
-        listing = write_listing(folder, new, new_size)
+        listing = write_listing(folder, new, new_size, known)
         before, now = flat(old), flat(new)
         told = {}
         for comparison in compare(listing, known):
+            if isinstance(comparison, UnchangedFolders):
+                for old_folder in map(decode_folder, comparison.encoded):
+                    assert believed or not old_folder.parts
+                    told |= {
+                        place(old_folder.path, entry.stat.name): entry
+                        for part in old_folder.parts
+                        for entry in known.entries(part)
+                    }
             if not isinstance(comparison, FolderComparison):
                 continue
             for part in comparison.parts():
                 if part.same is not None:
-                    told |= {place(comparison.path, entry.stat.name): entry for entry in part.same.entries()}
+                    told |= {place(comparison.path, entry.stat.name): entry for entry in known.entries(part.same)}
                     continue
                 told |= {place(comparison.path, one.name): entry for one, entry in part.pairs()}
             root, _ = comparison.end()
@@ -111,7 +125,7 @@ def test_the_estimate_is_what_two_dictionaries_say(old, new, old_size, new_size,
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         known = write_known(folder, old, old_size, believed)
-        forecast = estimate(write_listing(folder, new, new_size), known, Events())
+        forecast = estimate(write_listing(folder, new, new_size, known), known, Events())
     before = {path: one for path, one in flat(old).items() if one.type is FILE}
     now = {path: one for path, one in flat(new).items() if one.type is FILE}
     changed = [path for path in now.keys() & before.keys() if now[path] != before[path]]
@@ -137,6 +151,16 @@ def test_every_fact_counts_when_asking_whether_a_file_changed():
     assert not is_unchanged(old, msgspec.structs.replace(old, type=EntryType.FIFO))
     assert not is_unchanged(msgspec.structs.replace(old, unsettled=True), old)
     assert is_unchanged(old, msgspec.structs.replace(old, device=77))
+
+
+@given(trees, sizes)
+def test_a_tree_that_is_as_it_was_is_one_line(tree, size):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        known = write_known(folder, tree, size, True)
+        folders = 1 + sum(one.type is FOLDER for one in flat(tree).values())
+        records = list(write_listing(folder, tree, size, known).records())
+        assert records == [SameFolders(next(known.folders()).path, folders)]
 
 
 def place(folder, name):

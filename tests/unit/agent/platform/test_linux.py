@@ -6,22 +6,29 @@ import os
 import resource
 import tempfile
 
+import msgspec
 import pytest
 
 from strongroom.agent.platform.base import UnreadAttributes
 from strongroom.agent.platform.current import current_platform
 from strongroom.agent.platform.linux import MOST_HANDLES, LinuxSource
 from strongroom.agent.platform.linux_files import stat_of
-from strongroom.model.entry import EntryType
+from strongroom.agent.platform.mounts import FrozenView, Mount, MountTable
+from strongroom.model.entry import EntryType, Stat
 from strongroom.model.host import OsFamily
 
 SECOND = 10**9
+decode = msgspec.msgpack.Decoder(list[Stat]).decode
 
 
 @pytest.fixture
 def source():
     with LinuxSource() as opened:
         yield opened
+
+
+def names_in(folder):
+    return folder.names()[0].split(b"\0")[:-1]
 
 
 @contextlib.contextmanager
@@ -53,10 +60,10 @@ def test_a_tree_deeper_than_any_path_and_with_fewer_handles_than_levels(source, 
     with few_handles(open_now + MOST_HANDLES + 8):
         for depth in range(301):
             folder = source.open_folder(b"/".join([start, *names[:depth]]))
-            assert folder.names() == names[depth : depth + 1]
+            assert names_in(folder) == names[depth : depth + 1]
         for depth in range(300, -1, -1):
             folder = source.open_folder(b"/".join([start, *names[:depth]]))
-            assert folder.names() == names[depth : depth + 1]
+            assert names_in(folder) == names[depth : depth + 1]
 
 
 def test_handles_are_given_back(tmp_path):
@@ -73,7 +80,7 @@ def test_after_a_folder_that_cannot_be_opened_the_next_one_can(source, tmp_path)
     for wrong in (b"/a/none", b"/a/b/none/deeper", b"/file", b"/a/b/c"):
         with pytest.raises(OSError):
             source.open_folder(start + wrong)
-        assert source.open_folder(start + b"/a").names() == [b"b"]
+        assert names_in(source.open_folder(start + b"/a")) == [b"b"]
 
 
 def test_a_link_is_not_a_folder_to_go_through(source, tmp_path):
@@ -89,23 +96,50 @@ def test_names_come_sorted_by_their_bytes(source, tmp_path):
     for name in names:
         with open(bytes(tmp_path) + b"/" + name, "wb"):
             pass
-    assert source.open_folder(bytes(tmp_path)[1:]).names() == sorted(names)
+    assert names_in(source.open_folder(bytes(tmp_path)[1:])) == sorted(names)
 
 
 def test_many_stats_at_once_tell_what_failed(source, tmp_path):
     (tmp_path / "a").write_bytes(b"12345")
     (tmp_path / "b").mkdir()
-    stats = source.open_folder(bytes(tmp_path)[1:]).stats([b"a", b"b", b"none"])
-    assert [(stat.name, stat.type, stat.size) for stat in stats.found] == [
+    folder = source.open_folder(bytes(tmp_path)[1:])
+    seen = folder.look(b"a\0b\0none\0", 0, 9)
+    stats = decode(seen.parts[0].stats)
+    assert [(stat.name, stat.type, stat.size) for stat in stats] == [
         (b"a", EntryType.FILE, 5),
         (b"b", EntryType.FOLDER, 0),
     ]
-    assert [(name, error.errno) for name, error in stats.failed] == [(b"none", errno.ENOENT)]
-    assert stats.crossings == []
+    assert stats == [folder.stat(b"a"), folder.stat(b"b")]
+    assert seen.failed == [(b"none", errno.ENOENT)]
+    assert seen.folders == [(b"b", False)]
 
 
 def test_a_folder_on_another_device_is_a_crossing(source):
-    assert b"proc" in source.open_folder(b"").stats([b"proc", b"usr"]).crossings
+    assert (b"proc", True) in source.open_folder(b"").look(b"proc\0usr\0", 0, 9).folders
+
+
+def test_what_lies_on_another_device_is_judged_by_its_own_clock_and_number(tmp_path):
+    there = os.stat("/proc").st_dev
+    mount = Mount(1, 77, "btrfs")
+    mounts = MountTable(views={there: FrozenView(1, 77, mount)})
+    with LinuxSource(mounts=mounts) as source:
+        stats = decode(source.open_folder(b"").look(b"proc\0", 0, 9).parts[0].stats)
+    assert stats[0].unsettled  # changed after what is frozen was taken
+
+
+def test_a_folder_with_a_handle_of_its_own_outlives_the_source_going_on(source, tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    with contextlib.closing(source.open_folder(bytes(tmp_path)[1:]).again()) as top:
+        source.open_folder(b"")
+        with contextlib.closing(top.inner(b"a")) as inner:
+            assert names_in(top) == [b"a"]
+            assert names_in(inner) == [b"b"]
+
+
+def test_no_link_is_followed_to_an_inner_folder(source, tmp_path):
+    (tmp_path / "link").symlink_to("/etc")
+    with pytest.raises(NotADirectoryError):
+        source.open_folder(bytes(tmp_path)[1:]).inner(b"link")
 
 
 @pytest.mark.parametrize("kind", ["fifo", "folder", "symlink"])
@@ -168,7 +202,7 @@ def test_an_unreadable_folder_on_the_way_may_still_be_passed(source):
     with unprivileged() as top:
         (inner,) = deep_folder(top, 1)
         os.chmod(top, 0o311)
-        assert source.open_folder(os.fsencode(top)[1:] + b"/" + inner).names() == []
+        assert names_in(source.open_folder(os.fsencode(top)[1:] + b"/" + inner)) == []
         with pytest.raises(PermissionError):
             source.open_folder(os.fsencode(top)[1:]).names()
 
