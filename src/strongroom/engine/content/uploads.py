@@ -173,6 +173,7 @@ class Uploads:
         with self._changed:
             unsent = self._unsent.setdefault((batch.kind, batch.full_bytes), Chunks())
             unsent.append(batch.chunks)
+            batch.chunks = Chunks()  # or its pieces would stay as long as the parcel is on its way
             if unsent.size < PARCEL_BYTES and len(unsent.ids) < BATCH_CHUNKS:
                 return None
             del self._unsent[batch.kind, batch.full_bytes]
@@ -180,12 +181,15 @@ class Uploads:
 
     def _send(self, parcel: Batch) -> None:
         blocks = [encode_block(block) for block in fill_blocks(parcel.kind, parcel.chunks, parcel.full_bytes)]
+        sent, parcel.chunks = parcel.chunks, Chunks()
+        count, size = len(sent.ids), sent.size
+        del sent  # what was compressed need not wait for the answer
         stored = self._sink.put(blocks)
         with self._changed:
             before = self._counts
             self._counts = Counts(
-                chunks=before.chunks + len(parcel.chunks.ids),
-                bytes_new=before.bytes_new + parcel.chunks.size,
+                chunks=before.chunks + count,
+                bytes_new=before.bytes_new + size,
                 bytes_sent=before.bytes_sent + sum(map(len, blocks)),
                 bytes_stored=before.bytes_stored + stored,
             )

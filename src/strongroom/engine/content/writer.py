@@ -19,7 +19,7 @@ from strongroom.engine.content.runs import RunBuilder
 from strongroom.engine.content.uploads import Counts, Filling, Uploads
 from strongroom.engine.format.block import BlockKind
 from strongroom.engine.format.entries import MAX_ENTRY_IDS
-from strongroom.engine.format.ids import chunk_id
+from strongroom.engine.format.ids import ID_BYTES, chunk_id, chunk_ids
 from strongroom.engine.format.tree import MAX_NODE_BYTES, encode_inner, encode_leaf, encode_list
 from strongroom.errors import Mistake
 from strongroom.model.entry import ChunkId, Entry
@@ -107,11 +107,10 @@ class SnapshotWriter:
         Args:
             sizes: of the files in order, none larger than one chunk.
         """
-        ids: list[ChunkId] = []
-        key, start = self._key, 0
-        for size in sizes:
-            ids.append(chunk_id(key, data[start : start + size]) if size else _NO_ID)
-            start += size
+        packed = chunk_ids(self._key, data, sizes)
+        ids = [ChunkId(packed[at : at + ID_BYTES]) for at in range(0, len(packed), ID_BYTES)]
+        if 0 in sizes:
+            ids = [chunk if size else _NO_ID for chunk, size in zip(ids, sizes, strict=True)]
         is_new = [chunk != _NO_ID and self._recent.note(chunk) for chunk in ids]
         if all(is_new):
             self._data.extend(ids, sizes, bytes(data))
