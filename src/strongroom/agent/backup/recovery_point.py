@@ -85,14 +85,14 @@ def recovery_point(
 
 def _wish(order: BackupOrder, machine: Platform) -> FreezeWish:
     """Return what is to be frozen; an include path that cannot be found is the scan's to report."""
-    roots = set()
+    include: dict[bytes, bytes] = {}
     with machine.live_source() as live:
         for text in order.content.include:
             with contextlib.suppress(OSError):
-                roots.add(b"/" + live.resolve(unescape_path(text)))
-    return FreezeWish(
-        order.job_id, tuple(sorted(roots)), _leaves_out(order.content, roots), order.content.one_file_system
-    )
+                path = unescape_path(text)
+                include[path] = b"/" + live.resolve(path)
+    leaves_out = _leaves_out(order.content, set(include.values()))
+    return FreezeWish(order.job_id, include, leaves_out, order.content.one_file_system)
 
 
 def _leaves_out(content: Content, roots: set[bytes]) -> Callable[[bytes], bool]:

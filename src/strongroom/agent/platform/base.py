@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from strongroom.model.host import OsFamily
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -99,15 +99,20 @@ class FreezeWish:
     """What a backup would like to read from recovery points.
 
     Args:
-        roots: where the include paths really lie, absolute.
+        include: the absolute include paths, and where each really lies.
         leaves_out: whether the set leaves out what lies at an absolute path.
         one_file_system: what is mounted beneath them does not belong to it.
     """
 
     job_id: int
-    roots: tuple[bytes, ...]
+    include: Mapping[bytes, bytes]
     leaves_out: Callable[[bytes], bool]
     one_file_system: bool = False
+
+    @property
+    def roots(self) -> frozenset[bytes]:
+        """Where the include paths really lie."""
+        return frozenset(self.include.values())
 
 
 class FileReader(Protocol):

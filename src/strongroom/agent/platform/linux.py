@@ -6,6 +6,7 @@ open at once, however deep the tree.
 
 from __future__ import annotations
 
+import errno
 import grp
 import os
 import platform
@@ -17,7 +18,7 @@ from strongroom.agent.platform.base import OsFamily
 from strongroom.agent.platform.linux_files import LinuxFolder, open_folder
 from strongroom.agent.platform.linux_quiet import QuietLinks
 from strongroom.agent.platform.locks import LockTable
-from strongroom.agent.platform.mounts import MountTable, read_mounts
+from strongroom.agent.platform.mounts import MountTable, Tree, read_mounts
 from strongroom.agent.platform.recovery.points import LinuxRecoveryPoints, own_places
 
 if TYPE_CHECKING:
@@ -78,22 +79,25 @@ class LinuxPlatform:
 class LinuxSource:
     """The live files, or a tree that shows recovery points in their place; see `base.Source`."""
 
-    def __init__(self, root: int | None = None, mounts: MountTable | None = None) -> None:
-        """Open the root folder.
-
-        Args:
-            root, mounts: a handle of another root folder, which becomes the source's own, and the mounts beneath it.
-        """
-        self._mounts = mounts or MountTable()
+    def __init__(self, tree: Tree | None = None) -> None:
+        """Open the root folder, or another tree, whose handle becomes the source's own."""
+        self._mounts = tree.mounts if tree else MountTable()
+        self._resolved = tree.resolved if tree else None
         self._locks = LockTable()
         self._links = QuietLinks()
         self._users: dict[int, str] = {}
         self._groups: dict[int, str] = {}
         self._names: list[bytes] = []
-        self._handles: list[int | None] = [open_folder(b"/", None) if root is None else root]
+        self._handles: list[int | None] = [tree.root if tree else open_folder(b"/", None)]
 
     def resolve(self, path: bytes) -> bytes:
         """Return where an absolute path really lies."""
+        if self._resolved is not None:
+            if path not in self._resolved:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            found = self._resolved[path].strip(b"/")
+            os.lstat(found or b".", dir_fd=self._handles[0])
+            return found
         folder, name = os.path.split(path.rstrip(b"/"))
         if name in {b"", b".", b".."}:
             return os.path.realpath(path, strict=True).strip(b"/")

@@ -103,6 +103,21 @@ class MountTable:
         return view is not None and view.taken_ns is not None
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Tree:
+    """A tree of files that is seen in place of the live one.
+
+    Args:
+        root: a handle of its root folder.
+        mounts: what is mounted in it.
+        resolved: where include paths really lie in it.
+    """
+
+    root: int
+    mounts: MountTable
+    resolved: Mapping[bytes, bytes]
+
+
 def mount_id(handle: int) -> int:
     """Return the number of the mount that `handle` was opened through."""
     with open(f"/proc/self/fdinfo/{handle}", "rb") as file:

@@ -114,7 +114,7 @@ class BtrfsFreezer:
         """Return where the snapshot of a subvolume is, and when it was begun; made once."""
         key = (top.where, subvolume)
         if key not in self._snapshots:
-            record = self._work.records.begin(HOW, top.where, self._work.job_id)
+            record = self._work.records.begin(HOW, top.where, self._work.wish.job_id)
             top.made.append(record)
             source = top.open_folder(subvolume)
             try:
@@ -134,22 +134,23 @@ class BtrfsFreezer:
         finally:
             os.close(handle)
         for path in sorted(inner):
-            if is_beneath(path, place.inner) and self._belongs(_live_path(place, path), place):
+            if is_beneath(path, place.inner) and self._belongs(joined(place.path, rest_of(path, place.inner)), place):
                 yield path
                 yield from self._inner(top, path, place)
 
     def _belongs(self, path: bytes, place: Place) -> bool:
-        """Whether a nested subvolume is part of the backup and not hidden by what is mounted on or above it."""
-        if os.path.basename(os.path.dirname(path)) == HOLDING or self._work.leaves_out(path):
+        """Whether a nested subvolume is part of the backup or leads to it, and nothing is mounted on or above it."""
+        wish = self._work.wish
+        holds = any(path == root or is_beneath(path, root) for root in wish.roots)
+        leads = any(is_beneath(root, path) for root in wish.roots)
+        if os.path.basename(os.path.dirname(path)) == HOLDING or not (leads or (holds and not wish.leaves_out(path))):
             return False
-        return not any(
-            is_beneath(point, place.path) and (path == point or is_beneath(path, point))
-            for point in self._work.survey.points
-        )
+        mounted = (point for point in self._work.survey.points if is_beneath(point, place.path))
+        return not any(path == point or is_beneath(path, point) for point in mounted)
 
     def _nested(self, top: Top, place: Place, inner: bytes) -> Shown:
         """Return a nested subvolume: its snapshot, or itself where that cannot change or cannot be frozen."""
-        path, itself = _live_path(place, inner), top.path + inner
+        path, itself = joined(place.path, rest_of(inner, place.inner)), top.path + inner
         handle = top.open_folder(inner)
         try:
             device = os.fstat(handle).st_dev
@@ -252,8 +253,3 @@ def _subvolume_of(top: Top, inner: bytes) -> bytes:
             return path
         path = os.path.dirname(path)
     return path
-
-
-def _live_path(place: Place, inner: bytes) -> bytes:
-    """Return the real path of what lies in a place."""
-    return joined(place.path, rest_of(inner, place.inner))

@@ -6,8 +6,9 @@ import dataclasses
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from strongroom.agent.platform.base import FreezeWish
     from strongroom.agent.platform.mounts import FrozenView
     from strongroom.agent.platform.recovery.records import Records
     from strongroom.agent.platform.recovery.stage import Stage
@@ -39,14 +40,13 @@ class Work:
     """What a freezer works with, for one job.
 
     Args:
-        leaves_out: whether the set leaves out what lies at an absolute path.
+        wish: what is to be frozen, and for whom.
     """
 
-    job_id: int
+    wish: FreezeWish
     survey: Survey
     records: Records
     tools: Tools
-    leaves_out: Callable[[bytes], bool]
 
 
 class Freezer(Protocol):

@@ -88,7 +88,7 @@ class LvmFreezer:
             raise OSError(errno.ENOTSUP, f"{kind} on {device} has no way to be frozen") from error
         if segment != "thin":
             raise OSError(errno.ENOTSUP, f"the LVM volume {group}/{volume} it lies on is not a thin one")
-        record = self._work.records.begin(HOW, group, self._work.job_id)
+        record = self._work.records.begin(HOW, group, self._work.wish.job_id)
         self._made[place.mount.device] = (record, clock.now_ns())
         try:
             self._work.tools.run(

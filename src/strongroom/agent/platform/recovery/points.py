@@ -6,21 +6,20 @@ or stays on record and is deleted by the next `clear`.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import threading
 from typing import TYPE_CHECKING, Final
 
 from strongroom.agent.platform.base import Area
-from strongroom.agent.platform.mounts import Mount, MountTable, read_mounts
+from strongroom.agent.platform.mounts import Mount, MountTable, Tree, read_mounts
 from strongroom.agent.platform.recovery.btrfs import HOLDING, BtrfsFreezer, sweep_btrfs
 from strongroom.agent.platform.recovery.freezer import Freezer, Work, said
 from strongroom.agent.platform.recovery.lvm import LvmFreezer, sweep_lvm
 from strongroom.agent.platform.recovery.records import Record, Records
-from strongroom.agent.platform.recovery.scene import build_scene
-from strongroom.agent.platform.recovery.stage import Stage
-from strongroom.agent.platform.recovery.survey import Place, Survey, joined, survey
+from strongroom.agent.platform.recovery.scene import Scene, build_scene
+from strongroom.agent.platform.recovery.stage import Stage, remove_scratch
+from strongroom.agent.platform.recovery.survey import Place, joined, survey
 from strongroom.agent.platform.recovery.tools import Tools
 from strongroom.agent.platform.recovery.zfs import ZfsFreezer, sweep_zfs
 
@@ -29,9 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from strongroom.agent.platform.base import FreezeWish, Source
-    from strongroom.agent.platform.recovery.scene import Scene
 
-    OpenSource = Callable[[int | None, MountTable | None], Source]
+    OpenSource = Callable[[Tree | None], Source]
 
 _NOT_ROOT: Final = "the agent does not run as root"
 _log: Final = logging.getLogger(__name__)
@@ -51,7 +49,7 @@ class LinuxRecoveryPoints:
         """Prepare; nothing is read yet.
 
         Args:
-            open_source: opens what is beneath a root folder's handle; without one, the live files.
+            open_source: opens a tree of files; without one, the live files.
             tools, mounts: for tests, which give their own.
         """
         self._open_source = open_source
@@ -64,13 +62,13 @@ class LinuxRecoveryPoints:
     def make(self, wish: FreezeWish) -> LinuxRecoveryPoint:
         """Freeze what can be frozen of a backup's file systems."""
         found = survey(wish, self._mounts())
-        work = Work(wish.job_id, found, self._own_records(), self._tools, wish.leaves_out)
-        point = LinuxRecoveryPoint(found, self._state / "recovery" / str(wish.job_id), self._open_source)
+        work = Work(wish, found, self._own_records(), self._tools)
+        point = LinuxRecoveryPoint(work, self._scratch(wish.job_id), self._open_source)
         if os.geteuid() != 0:
             point.why_live = dict.fromkeys([place.path for place in found.places], _NOT_ROOT)
             return point
         try:
-            point.freeze(_sorted_out(found.places, work, point.why_live), wish.roots)
+            point.freeze(_sorted_out(found.places, work, point.why_live))
         except BaseException:
             point.release()
             raise
@@ -88,6 +86,8 @@ class LinuxRecoveryPoints:
         on_btrfs = _of(leftovers, BtrfsFreezer.how)
         if on_btrfs:
             troubles += self._clear_btrfs(on_btrfs, records)
+        for record in leftovers:
+            remove_scratch(self._scratch(record.job_id))
         for trouble in troubles:
             _log.warning("%s It is tried again before the next backup.", trouble)
         return troubles
@@ -104,6 +104,10 @@ class LinuxRecoveryPoints:
         finally:
             stage.close()
 
+    def _scratch(self, job_id: int) -> Path:
+        """Return the folder in which a job mounts what only it sees."""
+        return self._state / "recovery" / str(job_id)
+
     def _own_records(self) -> Records:
         """Return the records, read once."""
         with self._lock:
@@ -115,22 +119,28 @@ class LinuxRecoveryPoints:
 class LinuxRecoveryPoint:
     """See `base.RecoveryPoint`."""
 
-    def __init__(self, found: Survey, scratch: Path, open_source: OpenSource) -> None:
+    def __init__(self, work: Work, scratch: Path, open_source: OpenSource) -> None:
         self._open_source = open_source
-        self._survey = found
+        self._survey = work.survey
+        self._include = work.wish.include
         self._scratch = scratch
         self._freezers: list[Freezer] = []
         self._stage: Stage | None = None
         self._scene: Scene | None = None
         self.why_live: dict[bytes, str] = {}
+        """Places that are live, and why."""
 
     @property
     def areas(self) -> tuple[Area, ...]:
         """What the backup reads, and how."""
-        live = [Area(path, "", why) for path, why in self.why_live.items()]
-        return tuple(sorted([*live, *(self._scene.areas if self._scene else ())], key=lambda area: area.path))
+        scene = self._scene or Scene()
+        found = [Area(path, "", why) for path, why in scene.live.items()]
+        for path, place in self._survey.parts.items():
+            how = scene.frozen.get(place.path, "")
+            found.append(Area(path, how, "" if how else self.why_live.get(place.path, "")))
+        return tuple(sorted(found, key=lambda area: area.path))
 
-    def freeze(self, freezers: Sequence[tuple[Freezer, list[Place]]], roots: Iterable[bytes]) -> None:
+    def freeze(self, freezers: Sequence[tuple[Freezer, list[Place]]]) -> None:
         """Have each freezer make its recovery points, and put them in place."""
         for freezer, places in freezers:
             self._freezers.append(freezer)
@@ -138,7 +148,7 @@ class LinuxRecoveryPoint:
         if any(place.path not in freezer.failed for freezer, places in freezers for place in places):
             try:
                 self._stage = Stage(self._scratch)
-                self._scene = build_scene(self._stage, self._freezers, self._survey, roots)
+                self._scene = build_scene(self._stage, self._freezers, self._survey, set(self._include.values()))
             except OSError as error:
                 why = f"its recovery point cannot be shown ({said(error)})"
                 self.why_live |= {place.path: why for _, places in freezers for place in places}
@@ -148,8 +158,9 @@ class LinuxRecoveryPoint:
     def source(self) -> Source:
         """Open what the stage shows, or the live files if nothing could be frozen."""
         if self._stage is None or self._scene is None:
-            return self._open_source(None, None)
-        return self._open_source(os.dup(self._stage.root), MountTable(self._stage.table, self._scene.views))
+            return self._open_source(None)
+        mounts = MountTable(self._stage.table, self._scene.views)
+        return self._open_source(Tree(os.dup(self._stage.root), mounts, self._include))
 
     def release(self) -> list[str]:
         """Take down what is shown, delete what was made; return what went wrong. A second call does nothing."""
@@ -163,8 +174,6 @@ class LinuxRecoveryPoint:
             except Exception as error:  # noqa: BLE001 -- the others must be released all the same
                 _log.exception("a recovery point could not be released")
                 troubles.append(f"A recovery point could not be released: {error}.")
-        with contextlib.suppress(OSError):
-            self._scratch.parent.rmdir()
         return troubles
 
 

@@ -12,7 +12,6 @@ import logging
 import os
 from typing import TYPE_CHECKING, Final
 
-from strongroom.agent.platform.base import Area
 from strongroom.agent.platform.recovery.survey import depth_of
 
 if TYPE_CHECKING:
@@ -31,11 +30,13 @@ class Scene:
     """What the tree shows.
 
     Args:
-        areas: what is frozen; and what was to be but is live, when it belongs to no place.
+        frozen: what froze which place.
+        live: what else is shown live by a freezer, and why.
         views: what is to be known of frozen file systems, by their `st_dev`.
     """
 
-    areas: list[Area] = dataclasses.field(default_factory=list)
+    frozen: dict[bytes, str] = dataclasses.field(default_factory=dict)
+    live: dict[bytes, str] = dataclasses.field(default_factory=dict)
     views: dict[int, FrozenView] = dataclasses.field(default_factory=dict)
 
 
@@ -54,8 +55,10 @@ def build_scene(stage: Stage, freezers: Sequence[Freezer], found: Survey, roots:
         try:
             if one is not None:
                 _show(stage, scene, one)
-                if one.why or path in places:
-                    scene.areas.append(Area(path, "" if one.why else how, one.why))
+                if one.why:
+                    scene.live[path] = one.why
+                else:
+                    scene.frozen[path] = how
             elif _around(path, is_bare):
                 stage.show(path, path, frozen=False)
         except FileNotFoundError:

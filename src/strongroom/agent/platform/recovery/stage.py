@@ -9,6 +9,7 @@ Uses a thread of its own, because a namespace is left for good; all that is moun
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
@@ -33,7 +34,7 @@ class Stage:
             OSError: the system does not permit it.
         """
         self._scratch = scratch
-        self._folders: list[Path] = []
+        self._count = 0
         self._mounted: list[bytes] = []
         self.root = -1
         scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -87,21 +88,27 @@ class Stage:
                 self._run(lambda place=place: _unmount(place))  # type: ignore[misc]
         self._mounted.clear()
         self._thread.shutdown()
-        for folder in [*reversed(self._folders), self._scratch]:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-        self._folders.clear()
+        remove_scratch(self._scratch)
 
     def _new_folder(self) -> bytes:
         """Make a folder to mount on."""
-        folder = self._scratch / str(len(self._folders))
+        folder = self._scratch / str(self._count)
         folder.mkdir(mode=0o700, exist_ok=True)
-        self._folders.append(folder)
+        self._count += 1
         return bytes(folder)
 
     def _run(self, work: Callable[[], T]) -> T:
         """Do something as the stage's thread."""
         return self._thread.submit(work).result()
+
+
+def remove_scratch(scratch: Path) -> None:
+    """Remove what a stage that is no more was mounted on: empty folders, and nothing that is in them."""
+    with contextlib.suppress(OSError):
+        for folder in scratch.iterdir():
+            folder.rmdir()
+        scratch.rmdir()
+        scratch.parent.rmdir()
 
 
 def _own_table() -> str:
@@ -119,8 +126,11 @@ def _show(source: bytes, target: bytes, *, frozen: bool) -> int:
 
 
 def _unmount(place: bytes) -> None:
-    """Unmount; lazily what is still in use."""
-    try:
-        calls.unmount(place)
-    except OSError:
-        calls.unmount(place, lazily=True)
+    """Take down all that is mounted on a folder; lazily what is still in use. Ends when nothing is left."""
+    while True:
+        try:
+            calls.unmount(place)
+        except OSError as error:
+            if error.errno == errno.EINVAL:
+                return
+            calls.unmount(place, lazily=True)

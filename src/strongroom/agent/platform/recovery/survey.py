@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import os
 import stat as modes
 from typing import TYPE_CHECKING
@@ -22,13 +23,15 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Place:
-    """A folder that is to be frozen with all beneath it on its file system.
+    """A mount that is to be frozen, or what can be seen of its file system there.
+
+    It is frozen from its mount point on, however deep the include paths lie: what is a mount point on the host cannot
+    be renamed or removed while the backup reads.
 
     Args:
-        path: the real path of the folder.
-        mount: what it lies on.
-        device: `st_dev` of it.
-        inner: where it is in the file system, whose root is `/`.
+        path: where it is mounted.
+        device: `st_dev` of what is found there.
+        inner: what is mounted there: a path in the file system, whose root is `/`.
     """
 
     path: bytes
@@ -42,32 +45,34 @@ class Survey:
     """What was found.
 
     Args:
-        places: to be frozen; one that lies in another on the same mount is not named twice.
-        points: where anything visible is mounted, in order.
+        parts: what is read: each include path, and each mount point beneath one; with its place.
+        points: where anything visible is mounted.
         mounts: the whole table.
     """
 
-    places: tuple[Place, ...]
-    points: tuple[bytes, ...]
+    parts: dict[bytes, Place]
+    points: frozenset[bytes]
     mounts: tuple[Mount, ...]
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """What is to be frozen, from the root down."""
+        return tuple(sorted(set(self.parts.values()), key=lambda place: depth_of(place.path)))
 
 
 def survey(wish: FreezeWish, mounts: Sequence[Mount]) -> Survey:
     """Find the places of a backup. An include path that is not there, or cannot be looked at, has none."""
     visible = {mount.point: mount for mount in mounts if mount.kind != "autofs" and _is_visible(mount)}
-    found: dict[bytes, Place] = {}
+    parts: dict[bytes, Place] = {}
     for root in wish.roots:
         with contextlib.suppress(OSError):
-            _add(found, _folder_of(root), mounts)
-    for point in sorted(visible):
-        mount = visible[point]
-        if mount.kind in PSEUDO_FILE_SYSTEMS or point in found or not _belongs(point, wish):
-            continue
-        with contextlib.suppress(OSError):
-            if modes.S_ISDIR(os.lstat(point).st_mode):
-                _add(found, point, mounts)
-    places = [place for place in found.values() if not _is_covered(place, found.values())]
-    return Survey(tuple(sorted(places, key=_depth)), tuple(sorted(visible)), tuple(mounts))
+            parts[root] = _place_of(_folder_of(root), mounts)
+    for point, mount in visible.items():
+        if mount.kind not in PSEUDO_FILE_SYSTEMS and point not in parts and _belongs(point, wish):
+            with contextlib.suppress(OSError):
+                if modes.S_ISDIR(os.lstat(point).st_mode):
+                    parts[point] = _place_of(point, mounts)
+    return Survey(parts, frozenset(visible), tuple(mounts))
 
 
 def is_beneath(path: bytes, folder: bytes) -> bool:
@@ -85,16 +90,13 @@ def rest_of(path: bytes, folder: bytes) -> bytes:
     return path[len(folder.rstrip(b"/")) :].rstrip(b"/")
 
 
-def _add(found: dict[bytes, Place], path: bytes, mounts: Iterable[Mount]) -> None:
-    """Add a folder."""
-    handle = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        number, device = mount_id(handle), os.fstat(handle).st_dev
-    finally:
-        os.close(handle)
+def _place_of(path: bytes, mounts: Iterable[Mount]) -> Place:
+    """Return the place that a folder belongs to."""
+    number = _mount_of(path)
     for mount in mounts:
         if mount.id == number:
-            found[path] = Place(path, mount, device, joined(mount.root, rest_of(path, mount.point)))
+            return Place(mount.point, mount, os.lstat(mount.point).st_dev, mount.root)
+    raise OSError(errno.ENOENT, "its mount is not in the table")
 
 
 def _folder_of(root: bytes) -> bytes:
@@ -112,25 +114,18 @@ def _belongs(point: bytes, wish: FreezeWish) -> bool:
 def _is_visible(mount: Mount) -> bool:
     """Whether what one finds at its mount point is really this mount."""
     try:
-        handle = os.open(mount.point, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        return _mount_of(mount.point) == mount.id
     except OSError:
         return False
+
+
+def _mount_of(path: bytes) -> int:
+    """Return the number of the mount that a path leads to."""
+    handle = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        return mount_id(handle) == mount.id
-    except OSError:
-        return False
+        return mount_id(handle)
     finally:
         os.close(handle)
-
-
-def _is_covered(place: Place, others: Iterable[Place]) -> bool:
-    """Whether another place on the same mount shows this one as well."""
-    return any(other.mount.id == place.mount.id and is_beneath(place.path, other.path) for other in others)
-
-
-def _depth(place: Place) -> tuple[int, bytes]:
-    """Return what places are ordered by: what lies beneath another comes after it."""
-    return depth_of(place.path)
 
 
 def depth_of(path: bytes) -> tuple[int, bytes]:

@@ -82,7 +82,7 @@ class ZfsFreezer:
     def _snapshot(self, datasets: Sequence[str]) -> None:
         """Snapshot datasets of one pool at one moment."""
         records = self._work.records
-        made = [records.begin(HOW, dataset, self._work.job_id) for dataset in datasets]
+        made = [records.begin(HOW, dataset, self._work.wish.job_id) for dataset in datasets]
         taken_ns = clock.now_ns()
         self._made |= {record.where: (record, taken_ns) for record in made}
         names = [f"{record.where}@{record.name}" for record in made]
