@@ -31,7 +31,7 @@ _NO_ID: Final = ChunkId(b"")
 class SmallFiles:
     """Reads the small files of folders."""
 
-    def __init__(self, source: Source, writer: SnapshotWriter, events: Events, *, misses: Locks | None) -> None:
+    def __init__(self, source: Source, writer: SnapshotWriter, events: Events, *, misses: Locks) -> None:
         self._source = source
         self._writer = writer
         self._events = events
@@ -64,7 +64,7 @@ class SmallFiles:
 
     def _is_any_locked(self, folder: Folder, stats: list[Stat]) -> bool:
         """Whether some of the files may be locked; then each is looked at one by one."""
-        return self._misses is not None and folder.is_any_locked(stats, self._misses)
+        return folder.is_any_locked(stats, self._misses)
 
     def _entry(self, stat: Stat, flags: int, chunk: ChunkId) -> Entry:
         """Return an entry with the names of its owners."""

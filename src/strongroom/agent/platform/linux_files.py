@@ -169,7 +169,9 @@ class LinuxFolder:
 
     def is_any_locked(self, stats: Sequence[Stat], by: Locks) -> bool:
         """Whether a file with one of these inode numbers is locked, on whatever device."""
-        return self._locks.may_hold([stat.inode for stat in stats], by)
+        return self._locks.may_hold([stat.inode for stat in stats], by) and not self._mounts.is_frozen(
+            self._own_device()
+        )
 
     def file_system(self) -> FileSystem:
         """Return the file system that the folder lies on."""
