@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import operator
 import os
 from typing import TYPE_CHECKING, Final
 
@@ -265,8 +266,8 @@ class _Walk:
         counts = self._counts
         counts.files += look.files
         counts.bytes += look.size
-        for place, files in enumerate(look.histogram):
-            counts.histogram[place] += files
+        if look.files:
+            counts.histogram = list(map(operator.add, counts.histogram, look.histogram))
 
 
 def _looks(folder: Folder, names: bytes) -> Iterator[tuple[Look, list[ListedPart]]]:
