@@ -4,7 +4,7 @@ Why: a restore that was broken off and is begun again, or that goes over a tree 
 what it would not change.
 How: what is there is read, cut and hashed as a backup would, and compared with the ids in the snapshot, chunk by chunk
 up to the first that differs.
-Promises: "yes" only when each byte is right; anything that cannot be read or told is a "no", which costs a transfer.
+Promises: "yes" only when each byte is right, and no hole stands where zeros were written; anything that cannot be read or told is a "no", which costs a transfer.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from strongroom.agent.platform import linux_place as system
+from strongroom.agent.platform.linux_extents import data_extents
 from strongroom.agent.restore.content import content_of
 from strongroom.engine.content.chunking import Cutter
 from strongroom.engine.format.block import MAX_CHUNK_BYTES
@@ -54,7 +55,8 @@ class Already:
         except OSError:
             return False
         try:
-            return stat.S_ISREG(os.fstat(handle).st_mode) and self._is_same(handle, entry)
+            seen = os.fstat(handle)
+            return stat.S_ISREG(seen.st_mode) and not _has_holes(handle, seen) and self._is_same(handle, entry)
         except (OSError, Damaged):
             return False
         finally:
@@ -77,3 +79,8 @@ class Already:
         """Compare a small file, which is not cut."""
         data = system.read_some(handle, MAX_CHUNK_BYTES + 1)
         return chunk_id(self._key_ids, data) == entry.content[0]
+
+
+def _has_holes(handle: int, seen: os.stat_result) -> bool:
+    """Whether a file takes less room than its size and does so by holes (not because it is stored compressed)."""
+    return seen.st_blocks * 512 < seen.st_size and data_extents(handle, seen.st_size) is not None

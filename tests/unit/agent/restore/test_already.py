@@ -115,3 +115,16 @@ def test_a_restore_that_was_broken_off_fetches_only_the_rest(tmp_path, restore):
     restore(again, tmp_path / "target")
     assert again.fetched() == (72 << 20) - done
     assert look_at(tmp_path / "target") == look_at(top)
+
+
+def test_a_hole_is_not_the_zeros_that_were_written(tmp_path, restore):
+    top = tmp_path / "source"
+    top.mkdir()
+    (top / "zeros").write_bytes(bytes(2 << 20))
+    snapshot = CutSnapshot().take(top)
+    restore(snapshot, tmp_path / "target")
+    (tmp_path / "target" / "zeros").write_bytes(b"")
+    os.truncate(tmp_path / "target" / "zeros", 2 << 20)
+    os.utime(tmp_path / "target" / "zeros", ns=(0, (top / "zeros").stat().st_mtime_ns))
+    restore(snapshot, tmp_path / "target")
+    assert look_at(tmp_path / "target") == look_at(top)
