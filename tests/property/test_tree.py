@@ -18,6 +18,7 @@ from strongroom.engine.format.tree import (
     encode_list,
     inner_children,
     leaf_entries,
+    leaf_totals,
     list_items,
     node_refs,
 )
@@ -36,6 +37,12 @@ plain_values = st.recursive(
 @given(leaves())
 def test_entries_come_back_as_they_were(part):
     assert leaf_entries(decode_node(encode_leaf(part))) == part
+
+
+@given(leaves())
+def test_totals_are_those_of_the_entries(part):
+    sizes = [entry.stat.size for entry in part if entry.stat.type != EntryType.FOLDER]
+    assert leaf_totals(decode_node(encode_leaf(part))) == (len(sizes), sum(sizes))
 
 
 @given(leaves())

@@ -13,9 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Final
 
-from strongroom.engine.format.tree import decode_node, leaf_entries
+from strongroom.engine.format.tree import decode_node, leaf_entries, leaf_totals
 from strongroom.errors import Unavailable
-from strongroom.model.entry import EntryType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,10 +44,9 @@ class Listing:
 
     def add(self, folder: ListedFolder) -> None:
         """Keep one folder, and count what is in it."""
-        for entry in leaf_entries(decode_node(folder.node)):
-            if entry.stat.type != EntryType.FOLDER:
-                self.files += 1
-                self.size_bytes += entry.stat.size
+        files, size_bytes = leaf_totals(decode_node(folder.node))
+        self.files += files
+        self.size_bytes += size_bytes
         self.spool.write(_LENGTHS.pack(len(folder.path), len(folder.node)))
         self.spool.write(folder.path)
         self.spool.write(folder.node)

@@ -24,7 +24,7 @@ import msgspec
 
 from strongroom.engine.format import magic
 from strongroom.engine.format.block import MAX_CHUNK_BYTES
-from strongroom.engine.format.entries import MAX_ENTRIES, decode_entries, encode_entries
+from strongroom.engine.format.entries import MAX_ENTRIES, count_files, decode_entries, encode_entries
 from strongroom.engine.format.ids import ID_BYTES, pack_ids, unpack_ids
 from strongroom.errors import Damaged, Mistake
 
@@ -139,6 +139,19 @@ def leaf_entries(node: Node) -> list[Entry]:
     _require_form(node, NodeForm.LEAF)
     try:
         return decode_entries(node.body, unpack_ids(node.tree_ids), unpack_ids(node.data_ids))
+    except (ValueError, RecursionError) as error:
+        raise _bad(str(error)) from error
+
+
+def leaf_totals(node: Node) -> tuple[int, int]:
+    """Return how many entries of a leaf are no folders, and their sizes together; much faster than decoding them.
+
+    Raises:
+        Damaged: the node is no leaf, or cannot be read (code `bad_node`). Most rules of leaves are not checked.
+    """
+    _require_form(node, NodeForm.LEAF)
+    try:
+        return count_files(node.body)
     except (ValueError, RecursionError) as error:
         raise _bad(str(error)) from error
 

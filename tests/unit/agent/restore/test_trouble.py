@@ -164,6 +164,48 @@ def test_a_full_disk_ends_the_job(top, tmp_path, restore, monkeypatch):
     assert leftovers(tmp_path / "target") == []
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+@pytest.mark.parametrize("kind", ["ordinary", "replaced"])
+def test_a_disk_that_fills_up_in_the_middle_keeps_whole_files_only(tmp_path, kind):
+    program = textwrap.dedent(
+        """
+        import os, sys
+        from pathlib import Path
+        from strongroom.agent.restore.run import run_restore
+        from strongroom.agent.restore.trouble import TargetFull
+        from strongroom.model.policy import ConflictMode
+        from strongroom.protocol.messages import RestoreOrder
+        from tests.unit.agent.restore.conftest import Heard
+        from tests.unit.agent.restore.taken import KEY, TakenSnapshot
+        top, target, spool, kind = sys.argv[1:]
+        if kind == "replaced":
+            for number in range(100):
+                Path(target, f"{number}").write_text("mine")
+        order = RestoreOrder(7, "snapshot", (), target, ConflictMode.OVERWRITE, "grant", KEY)
+        try:
+            run_restore(order, TakenSnapshot().take(top), Path(spool), Heard())
+        except TargetFull:
+            for path in Path(target).rglob("*"):
+                print(path.name, path.stat().st_size, oct(path.stat().st_mode))
+        """
+    )
+    top, disk = tmp_path / "source", tmp_path / "disk"
+    disk.mkdir()
+    top.mkdir()
+    for number in range(300):
+        (top / f"{number}").write_bytes(b"%d" % number * 3000)
+        (top / f"{number}").chmod(0o644)
+    mount = 'mount -t tmpfs -o size=1m small "$0" && exec "$@"'
+    command = [sys.executable, "-c", program, str(top), str(disk), str(tmp_path / "spool"), kind]
+    answer = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", mount, str(disk), *command], capture_output=True, text=True, check=True
+    )
+    there = [line.split() for line in answer.stdout.splitlines()]
+    assert len(there) > 50
+    for name, size, mode in there:
+        assert (int(size), mode) in {(len(name) * 3000, "0o100644"), (len("mine"), "0o100644")}
+
+
 def test_a_temporary_name_that_is_taken_does_not_matter(top, tmp_path, restore, monkeypatch):
     (tmp_path / "target" / ".strongroom-restore-7-first").mkdir(parents=True)
     names = itertools.chain(["first", "first"], map(str, itertools.count()))
