@@ -4,7 +4,8 @@ Why: a restore that was broken off and is begun again, or that goes over a tree 
 what it would not change.
 How: what is there is read, cut and hashed as a backup would, and compared with the ids in the snapshot, chunk by chunk
 up to the first that differs.
-Promises: "yes" only when each byte is right, and no hole stands where zeros were written; anything that cannot be read or told is a "no", which costs a transfer.
+Promises: "yes" only when each byte is right, and no hole stands where zeros were written; anything that cannot be read
+or told is a "no", which costs a transfer.
 """
 
 from __future__ import annotations
