@@ -195,3 +195,17 @@ def test_wrong_arguments_are_refused(kernel, tmp_path):
     for name in ("/", Path.home()):
         with opened(name) as handle:
             assert kernel.list_names(handle)[1]
+
+
+def test_a_name_that_the_system_tells_twice_is_listed_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "listdir", lambda _: ["b", "a", "b"])
+    with opened(tmp_path) as handle:
+        assert walk_reference.list_names(handle) == (b"a\0b\0", True)
+
+
+def test_any_wish_for_more_names_is_served(tmp_path):
+    names = b"".join(b"%04d\0" % number for number in range(3000))
+    with opened(tmp_path) as handle:
+        for kernel in (walk, walk_reference):
+            seen = kernel.look(handle, names, 0, most=2**64 - 1, now_ns=NOW, device=0, limits=LIMITS)
+            assert len(seen.failed) == 3000

@@ -23,6 +23,7 @@ cdef extern from "gather_files.h":
 
 def gather(folder, names, buffer, limit):
     """Read the small files of an opened folder; see gather_reference.gather."""
+    names = list(names)  # what the C points into lives as long as this
     checked(names, limit)
     cdef int handle = folder
     cdef size_t count = len(names), most = limit, done = 0, at

@@ -38,9 +38,9 @@ static int has_no_xattrs(int handle) {
 
 /* Learn the inode flags; a file system without them has none. */
 static int read_flags(int handle, uint32_t *flags) {
-    int word = 0; /* the call is declared with a long, and answers with an int */
-    if (ioctl(handle, FS_IOC_GETFLAGS, &word) == 0) {
-        *flags = (uint32_t)word;
+    uint32_t words[2] = {0}; /* the call answers with an int, but is declared with a long, which FUSE once wrote */
+    if (ioctl(handle, FS_IOC_GETFLAGS, words) == 0) {
+        *flags = words[0];
         return 1;
     }
     *flags = 0;

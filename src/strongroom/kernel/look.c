@@ -208,7 +208,7 @@ static int look_at_names(const struct sr_question *question, struct sr_look *loo
 /* Tell how many names may be looked at, so that parts and seen names need no room of their own later. */
 static size_t names_ahead(const struct sr_question *question) {
     size_t count = 0, at = question->start;
-    while (at < question->size && count < question->most + MOST_IN_PART)
+    while (at < question->size && (count < question->most || count - question->most < MOST_IN_PART))
         at += strlen(question->names + at) + 1, count++;
     return count;
 }

@@ -115,10 +115,12 @@ int sr_list_names(int handle, size_t most, struct sr_names *names) {
         char *to = names->packed;
         for (size_t i = 0; i < heap.count; i++) {
             struct place *place = &heap.places[i];
+            if (i && !before(place - 1, place)) continue; /* replaced while it was read, some systems tell of it twice */
             memcpy(to, heap.bytes + place->at, place->size);
             to[place->size] = 0;
             to += place->size + 1;
         }
+        names->size = (size_t)(to - names->packed);
         names->is_text = is_utf8((unsigned char *)names->packed, names->size);
     }
     free(heap.bytes);

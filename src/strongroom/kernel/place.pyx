@@ -30,6 +30,7 @@ cdef enum:
 
 def place(folder, files, atime_ns, temporary=b""):
     """Make files in an opened folder; see place_reference.place."""
+    files = list(files)  # what the C points into lives as long as this
     checked(files, temporary)
     cdef int handle = folder
     cdef size_t count = len(files), held = 0, at

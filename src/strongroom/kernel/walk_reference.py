@@ -76,7 +76,9 @@ class Look(NamedTuple):
 
 
 def list_names(handle: int, most: int = 0) -> tuple[bytes, bool] | None:
-    """Return the packed names of an open folder, and whether all of them are UTF-8.
+    """Return the packed names of an open folder, each once, and whether all of them are UTF-8.
+
+    Some file systems tell twice of a name that is replaced while they are read; a tree must not.
 
     Args:
         most: if not 0, the answer is None when there are more names than this.
@@ -85,7 +87,7 @@ def list_names(handle: int, most: int = 0) -> tuple[bytes, bool] | None:
         OSError: the system does not tell.
     """
     os.lseek(handle, 0, os.SEEK_SET)
-    names = sorted(map(os.fsencode, os.listdir(handle)))
+    names = sorted({os.fsencode(name) for name in os.listdir(handle)})
     if most and len(names) > most:
         return None
     packed = b"".join([name + b"\0" for name in names])
