@@ -108,9 +108,9 @@ def test_large_trees_depend_on_their_seed_alone(tmp_path, name):
 
 def test_large_trees_are_the_same_in_another_process(tmp_path):
     code = "import sys, pathlib, strongroom.testing.file_trees as t; t.small_tree(pathlib.Path(sys.argv[1]), 50)"
-    for side, salt in (("left", "1"), ("right", "2")):
-        environment = {**os.environ, "PYTHONHASHSEED": salt}
-        subprocess.run([sys.executable, "-c", code, tmp_path / side], check=True, env=environment)
+    other_salt = {**os.environ, "PYTHONHASHSEED": "1"}
+    subprocess.run([sys.executable, "-c", code, tmp_path / "left"], check=True, env=other_salt)
+    small_tree(tmp_path / "right", 50)
     found = compare_trees(tmp_path / "left", tmp_path / "right", Comparison(frozenset({"mtime", "atime"})))
     assert found.differences == []
 
