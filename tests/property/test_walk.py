@@ -1,10 +1,12 @@
 """The walk in C answers bit for bit as its definition does, on real folders of every kind of thing and name."""
 
 import contextlib
+import itertools
 import os
 import socket
 import stat as modes
 import tempfile
+import threading
 import time
 import zlib
 from pathlib import Path
@@ -209,3 +211,47 @@ def test_any_wish_for_more_names_is_served(tmp_path):
         for kernel in (walk, walk_reference):
             seen = kernel.look(handle, names, 0, most=2**64 - 1, now_ns=NOW, device=0, limits=LIMITS)
             assert len(seen.failed) == 3000
+
+
+@pytest.mark.parametrize("told", [[["a"], ["a", "b"], ["a", "b"]], [["a"], ["b"], ["a"], ["c"]]])
+def test_a_folder_that_changes_while_it_is_read_is_read_again(told, tmp_path, monkeypatch):
+    reads = iter(told)
+    changes = len(told) - 1 if told[-1] == told[-2] else len(told)
+
+    def listdir(_):
+        nonlocal changes
+        if changes:
+            os.utime(tmp_path, ns=(0, changes))
+            changes -= 1
+        return next(reads)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    with opened(tmp_path) as handle:
+        wanted = sorted(set(told[-1]) if told[-1] == told[-2] else {name for names in told for name in names})
+        assert walk_reference.list_names(handle) == ("".join(f"{name}\0" for name in wanted).encode(), True)
+
+
+def test_a_name_is_listed_once_however_often_it_is_replaced(tmp_path):
+    names = [f"a name that is long enough for several answers {number:05}" for number in range(2500)]
+    for name in names:
+        (tmp_path / name).touch()
+    stop = threading.Event()
+
+    def replace_all_the_time():
+        for name in itertools.cycle(names[::37]):
+            if stop.is_set():
+                return
+            (tmp_path / "new").touch()
+            (tmp_path / "new").rename(tmp_path / name)
+
+    thread = threading.Thread(target=replace_all_the_time)
+    thread.start()
+    try:
+        with opened(tmp_path) as handle:
+            for _ in range(10):
+                packed, _ = walk.list_names(handle)
+                found = packed.decode().split("\0")[:-1]
+                assert found == sorted(set(found))
+    finally:
+        stop.set()
+        thread.join()

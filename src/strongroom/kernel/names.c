@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "look.h"
 
 #define ANSWER_BYTES 32768 /* on the stack: memory that was just given back costs a page fault a page */
+#define MOST_READS 4
 
 /* What getdents64 answers with; see getdents(2). */
 struct record {
@@ -61,6 +63,7 @@ static int add_name(struct heap *heap, const char *name) {
 
 static int read_names(int handle, size_t most, struct heap *heap) {
     _Alignas(struct record) char answer[ANSWER_BYTES];
+    size_t begun = heap->count;
     long got;
     int trouble = lseek(handle, 0, SEEK_SET) < 0 ? errno : 0;
     while (!trouble) {
@@ -70,8 +73,29 @@ static int read_names(int handle, size_t most, struct heap *heap) {
         if (got <= 0) break;
         for (long at = 0; at < got && !trouble; at += ((struct record *)(answer + at))->size) {
             trouble = add_name(heap, ((struct record *)(answer + at))->name);
-            if (!trouble && most && heap->count > most) trouble = SR_TOO_MANY;
+            if (!trouble && most && heap->count - begun > most) trouble = SR_TOO_MANY;
         }
+    }
+    return trouble;
+}
+
+static int is_same_time(const struct timespec *a, const struct timespec *b) {
+    return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+/* Read until the folder holds still: what is replaced meanwhile may be passed over, though it is there all the time.
+ * A folder that never does gets what any of the reads told of. */
+static int read_steady_names(int handle, size_t most, struct heap *heap) {
+    struct stat then, now;
+    int trouble = fstat(handle, &then) ? errno : 0;
+    for (int reads = 0; !trouble && reads < MOST_READS; reads++, then = now) {
+        size_t begun = heap->count;
+        if ((trouble = read_names(handle, most, heap))) break;
+        if (fstat(handle, &now)) return errno;
+        if (!is_same_time(&now.st_mtim, &then.st_mtim) || !is_same_time(&now.st_ctim, &then.st_ctim)) continue;
+        heap->count -= begun;
+        if (begun) memmove(heap->places, heap->places + begun, heap->count * sizeof *heap->places);
+        break;
     }
     return trouble;
 }
@@ -106,7 +130,7 @@ static int is_utf8(const unsigned char *text, size_t size) {
 
 int sr_list_names(int handle, size_t most, struct sr_names *names) {
     struct heap heap = {0};
-    int trouble = read_names(handle, most, &heap);
+    int trouble = read_steady_names(handle, most, &heap);
     names->packed = NULL, names->size = heap.used + heap.count, names->is_text = 1;
     if (!trouble && heap.count && !(names->packed = malloc(names->size))) trouble = ENOMEM;
     if (!trouble && heap.count) {

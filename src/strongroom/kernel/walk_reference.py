@@ -33,6 +33,7 @@ TYPES: Final = {
     modes.S_IFSOCK: 7,
 }
 """The numbers of `EntryType` by what stat calls them."""
+_MOST_READS: Final = 4
 _EARLIEST_NS, _LATEST_NS = -(2**63), 2**64 - 1  # what a stored whole number holds: the years 1677 to 2554
 
 
@@ -78,7 +79,8 @@ class Look(NamedTuple):
 def list_names(handle: int, most: int = 0) -> tuple[bytes, bool] | None:
     """Return the packed names of an open folder, each once, and whether all of them are UTF-8.
 
-    Some file systems tell twice of a name that is replaced while they are read; a tree must not.
+    Some file systems tell twice, or not at all, of a name that is replaced while they are read. So a folder is read
+    again until it holds still; one that never does has the names that any of the reads told of.
 
     Args:
         most: if not 0, the answer is None when there are more names than this.
@@ -86,10 +88,20 @@ def list_names(handle: int, most: int = 0) -> tuple[bytes, bool] | None:
     Raises:
         OSError: the system does not tell.
     """
-    os.lseek(handle, 0, os.SEEK_SET)
-    names = sorted({os.fsencode(name) for name in os.listdir(handle)})
-    if most and len(names) > most:
-        return None
+    found: set[str] = set()
+    then = os.fstat(handle)
+    for _ in range(_MOST_READS):
+        os.lseek(handle, 0, os.SEEK_SET)
+        told = os.listdir(handle)
+        if most and len(told) > most:
+            return None
+        now = os.fstat(handle)
+        if (now.st_mtime_ns, now.st_ctime_ns) == (then.st_mtime_ns, then.st_ctime_ns):
+            found = set(told)
+            break
+        found.update(told)
+        then = now
+    names = sorted(map(os.fsencode, found))
     packed = b"".join([name + b"\0" for name in names])
     try:
         packed.decode()
