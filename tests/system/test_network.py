@@ -21,9 +21,9 @@ def source(far_site, request):
     """Make fresh files, and a set named `files` of the test's own."""
     far_site.network.heal()
     folder = far_site.folder / request.node.name[:40]
-    folder.mkdir()
+    (folder / "noise").mkdir(parents=True)  # a folder is read after what lies beneath it
     for number in range(8):
-        write_noise(folder / f"{number}", 4 * MIB, seed=crc32(folder.name.encode()) + number)
+        write_noise(folder / "noise" / f"{number}", 4 * MIB, seed=crc32(folder.name.encode()) + number)
     far_site.protect(folder.name, folder)
     return folder
 
@@ -90,7 +90,7 @@ def test_w14_a_restore_goes_on_after_its_connections_were_cut(far_site, source):
     target = far_site.folder / "cut" / source.name
     far_site.network.rate_down = SLOW
     job = far_site.cli("restore", snapshot, str(source), "--to", str(target))
-    far_site.when(job, lambda _: any(target.glob("*/[0-9]")))
+    far_site.when(job, lambda _: any(target.glob("*/noise/[0-9]")))
     assert far_site.network.cut() > 0
     far_site.network.heal()
     done = far_site.ended(job)
@@ -110,4 +110,4 @@ def test_a_file_that_vanishes_after_the_scan_is_listed_and_nothing_else_suffers(
     assert (done["state"], done["reason"]["code"]) == ("successful_with_errors", "completed_with_missed")
     assert far_site.missed(done) == {str(source / "zz vanishes"): "vanished"}
     listed = far_site.cli("snapshot", "ls", done["snapshot_id"], str(source))
-    assert {entry["name"] for entry in listed} == {*map(str, range(8)), "zz stays"}
+    assert {entry["name"] for entry in listed} == {"noise", "zz stays"}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from strongroom.cli.client import Client
 
-SHORTEST_POLL_S, LONGEST_POLL_S = 0.05, 0.5
+SHORTEST_POLL_S, LONGEST_POLL_S = 0.1, 0.5
 POLL_SHARE = 0.05
 """A job is asked about again after this share of the time waited so far: a short one is not kept waiting for its end,
 and a long one disturbs nobody."""

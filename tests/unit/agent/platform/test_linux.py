@@ -13,7 +13,7 @@ from strongroom.agent.platform.base import UnreadAttributes
 from strongroom.agent.platform.current import current_platform
 from strongroom.agent.platform.linux import MOST_HANDLES, LinuxSource
 from strongroom.agent.platform.linux_files import stat_of
-from strongroom.agent.platform.mounts import FrozenView, Mount, MountTable
+from strongroom.agent.platform.mounts import FrozenView, Mount, MountTable, Tree
 from strongroom.model.entry import EntryType, Stat
 from strongroom.model.host import OsFamily
 
@@ -122,7 +122,7 @@ def test_what_lies_on_another_device_is_judged_by_its_own_clock_and_number(tmp_p
     there = os.stat("/proc").st_dev
     mount = Mount(1, 77, "btrfs")
     mounts = MountTable(views={there: FrozenView(1, 77, mount)})
-    with LinuxSource(mounts=mounts) as source:
+    with LinuxSource(Tree(os.open("/", os.O_RDONLY | os.O_DIRECTORY), mounts, {})) as source:
         stats = decode(source.open_folder(b"").look(b"proc\0", 0, 9).parts[0].stats)
     assert stats[0].unsettled  # changed after what is frozen was taken
 
