@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 AHEAD: Final = 2
 MOST_BYTES: Final = 64 << 20
-_FETCHERS: Final = 2
+_FETCHERS: Final = 3
 
 Chunks: TypeAlias = dict["ChunkId", memoryview]
 
