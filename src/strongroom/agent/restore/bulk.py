@@ -2,8 +2,8 @@
 
 Why: most files of most restores are small, have nothing special about them and nothing in their way. For them one call
 makes a whole folder's worth, in several threads at once, while the interpreter is free for others (ADR 0047).
-Promises: content is verified before it comes here. In a folder that this restore made, where nobody else may enter yet,
-files are written under their final names and have mode 0 until they are whole; elsewhere they are renamed.
+Promises: content is verified before it comes here, and is written under a temporary name, with mode 0, that is renamed
+when the file is whole.
 Whatever does not go smoothly leaves nothing behind and is done once more by the careful writer (`place`), which knows
 what each trouble means; so nothing is decided here.
 """
@@ -60,7 +60,7 @@ class Bulk:
         groups = [step for step in batch.steps if isinstance(step, Files)]
         if not groups:
             return chunks
-        with self._site.unfinished.noted([(group.parts, _exposed(group)) for group in groups]):
+        with self._site.unfinished.noted([group.parts for group in groups]):
             for group in groups:
                 self._group(group, chunks)
         needs_more = any(isinstance(step, Piece) or (isinstance(step, Files) and step.failed) for step in batch.steps)
@@ -86,7 +86,7 @@ class Bulk:
             folder.handle,
             [_new_file(entry, chunks) for entry in whole],
             self._site.now_ns,
-            b"" if group.fresh else self._own.temporary,
+            self._own.temporary,
         )
         if len(whole) < len(group.entries) or any(outcomes):
             made = {entry.name for entry, outcome in zip(whole, outcomes, strict=True) if not outcome}
@@ -107,8 +107,3 @@ def _new_file(entry: Entry, chunks: Mapping[ChunkId, memoryview]) -> NewFile:
     seen = entry.stat
     content = chunks[entry.content[0]] if entry.content else _NO_CONTENT
     return seen.name, content, seen.mode, seen.uid, seen.gid, seen.mtime_ns
-
-
-def _exposed(group: Files) -> list[bytes]:
-    """Return the names that a group's files have while they are written."""
-    return [entry.name for entry in group.entries] if group.fresh else []

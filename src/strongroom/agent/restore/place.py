@@ -80,7 +80,7 @@ class Placer:
         """
         try:
             for batch, chunks in batches:
-                with self._unfinished.noted([(parts, []) for parts in _written_in(batch)]):
+                with self._unfinished.noted(list(_written_in(batch))):
                     for number, step in enumerate(batch.steps):
                         if number % _SHOW_EVERY == 0 or isinstance(step, Files):
                             self._tally.show(step.parts)

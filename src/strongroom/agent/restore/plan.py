@@ -94,7 +94,7 @@ class Planner:
                     if not self._is_meant(landing, path, entry):
                         continue
                     if folder is not None and folder.fresh and is_ordinary(entry):
-                        self._batch.add_file(landing.parts, entry, fresh=True)
+                        self._batch.add_file(landing.parts, entry)
                     else:
                         yield from self._one(landing, folder, entry)
                     if self._is_full():
@@ -227,7 +227,7 @@ class Planner:
         elif entry.stat.nlink > 1 and self._is_known_group(entry):
             self._batch.steps.append(HardLink(parts, entry, verdict))
         elif verdict is Verdict.NEW and is_ordinary(entry):
-            self._batch.add_file(parts, entry, fresh=folder.fresh)
+            self._batch.add_file(parts, entry)
         elif not is_file:
             self._batch.steps.append(Special(parts, entry, verdict))
         elif entry.depth == 0 and entry.stat.size <= BATCH_BYTES:

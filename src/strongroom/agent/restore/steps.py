@@ -39,13 +39,11 @@ class Files:
     """Make ordinary small files of one folder (see `bulk`) whose names were free.
 
     Args:
-        fresh: this restore made the folder.
         failed: what could not be made ahead; the careful writer has still to do it.
     """
 
     parts: Parts
     entries: list[Entry]
-    fresh: bool
     failed: list[Entry] = field(default_factory=list)
 
 
@@ -106,13 +104,13 @@ class Batch:
     bytes: int = 0
     size: int = 0
 
-    def add_file(self, parts: Parts, entry: Entry, *, fresh: bool) -> None:
+    def add_file(self, parts: Parts, entry: Entry) -> None:
         """Add an ordinary small file whose name is free; it joins the ones of its folder before it."""
         last = self.steps[-1] if self.steps else None
         if isinstance(last, Files) and last.parts is parts:
             last.entries.append(entry)
         else:
-            self.steps.append(Files(parts, [entry], fresh))
+            self.steps.append(Files(parts, [entry]))
         self.ids += entry.content
         self.bytes += entry.stat.size
         self.size += 1

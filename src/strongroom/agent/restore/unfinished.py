@@ -1,9 +1,9 @@
 """What a kill leaves behind in a restore's target, and how it is found and removed.
 
-Why: files are written under temporary names, or with mode 0, until they are whole. An agent that is killed removes
-neither. So each batch of work is noted in the agent's own folder before it begins, and the note goes when it is done;
+Why: files are written under temporary names until they are whole, and an agent that is killed does not remove the last
+ones. So each batch of work is noted in the agent's own folder before it begins, and the note goes when it is done;
 a note that is found at the next start says where to look.
-Promises: nothing is removed but names with this job's own prefix, and files with mode 0 that stand under a noted name.
+Promises: nothing is removed but names with this job's own prefix.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import itertools
 import logging
 import os
 import secrets
-import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
@@ -32,11 +31,11 @@ _log: Final = logging.getLogger(__name__)
 
 
 class _Note(msgspec.Struct, frozen=True, array_like=True):
-    """Where work is being done: folders below the target, with the names that may be unfinished there."""
+    """Where work is being done: folders below the target."""
 
     target: bytes
     prefix: bytes
-    places: list[tuple[Parts, list[bytes]]]
+    places: list[Parts]
 
 
 class Unfinished:
@@ -55,11 +54,11 @@ class Unfinished:
         return self._prefix + secrets.token_hex(8).encode()
 
     @contextmanager
-    def noted(self, places: Sequence[tuple[Parts, list[bytes]]]) -> Iterator[None]:
+    def noted(self, places: Sequence[Parts]) -> Iterator[None]:
         """Keep a note as long as the block runs.
 
         Args:
-            places: folders in which temporary names are used, and final names that files have while they are written.
+            places: folders in which temporary names are used.
 
         Raises:
             Unavailable: the note cannot be written.
@@ -105,20 +104,16 @@ def _sweep(note: _Note) -> None:
     target = os.open(note.target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     folders = Folders(target)
     try:
-        for parts, names in note.places:
+        for parts in note.places:
             with suppress(FileNotFoundError, NotADirectoryError):
-                _clean(folders.enter(parts).handle, note.prefix, names)
+                _clean(folders.enter(parts).handle, note.prefix)
     finally:
         folders.close()
         os.close(target)
 
 
-def _clean(folder: int, prefix: bytes, names: list[bytes]) -> None:
-    """Remove temporary names and unfinished files from one folder."""
+def _clean(folder: int, prefix: bytes) -> None:
+    """Remove temporary names from one folder."""
     for found in map(os.fsencode, os.listdir(folder)):
         if found.startswith(prefix):
             system.remove(folder, found)
-    for name in names:
-        seen = system.look(folder, name)
-        if seen is not None and stat.S_ISREG(seen.st_mode) and stat.S_IMODE(seen.st_mode) == 0:
-            system.remove(folder, name)

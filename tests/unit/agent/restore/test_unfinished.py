@@ -20,7 +20,7 @@ def left_behind(tmp_path):
     target = tmp_path / "target"
     (target / "fresh").mkdir(parents=True)
     notes = Unfinished(tmp_path / "spool", os.fsencode(target), 7)
-    work = notes.noted([((b"fresh",), [b"cut", b"whole", b"absent"]), ((b"gone",), []), ((), [])])
+    work = notes.noted([(b"fresh",), (b"gone",), ()])
     work.__enter__()
     yield target
     work.__exit__(None, None, None)
@@ -30,12 +30,11 @@ def test_what_is_unfinished_goes_and_all_else_stays(tmp_path, left_behind):
     target = left_behind
     (target / TEMPORARY).write_text("half")
     (target / ".strongroom-restore-8-abc").write_text("another job's")
-    for name, mode in [("cut", 0), ("whole", 0o400), ("theirs", 0)]:
-        (target / "fresh" / name).write_text(name)
-        (target / "fresh" / name).chmod(mode)
+    (target / "fresh" / TEMPORARY).touch(mode=0)
+    (target / "fresh" / "theirs").touch(mode=0)
     sweep(tmp_path / "spool")
     assert sorted(os.listdir(target)) == [".strongroom-restore-8-abc", "fresh"]
-    assert sorted(os.listdir(target / "fresh")) == ["theirs", "whole"]
+    assert sorted(os.listdir(target / "fresh")) == ["theirs"]
     assert os.listdir(tmp_path / "spool" / "unfinished") == []
 
 
@@ -44,11 +43,10 @@ def test_a_link_in_the_place_of_a_folder_leads_nowhere(tmp_path, left_behind):
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / TEMPORARY).touch()
-    (outside / "cut").touch(mode=0)
     (target / "fresh").rmdir()
     (target / "fresh").symlink_to(outside)
     sweep(tmp_path / "spool")
-    assert sorted(os.listdir(outside)) == [TEMPORARY, "cut"]
+    assert sorted(os.listdir(outside)) == [TEMPORARY]
 
 
 def test_a_target_that_is_not_there_is_looked_at_again_later(tmp_path, left_behind):
