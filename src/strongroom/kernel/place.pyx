@@ -28,7 +28,7 @@ cdef enum:
     SECOND = 1000000000
 
 
-def place(folder, files, atime_ns, temporary=b""):
+def place(folder, files, atime_ns, temporary):
     """Make files in an opened folder; see place_reference.place."""
     files = list(files)  # what the C points into lives as long as this
     checked(files, temporary)
@@ -37,7 +37,7 @@ def place(folder, files, atime_ns, temporary=b""):
     cdef int64_t atime_s = atime_ns // SECOND
     cdef int64_t atime_rest = atime_ns % SECOND
     cdef bytes beside = temporary
-    cdef const char *first = PyBytes_AS_STRING(beside) if beside else NULL
+    cdef const char *first = PyBytes_AS_STRING(beside)
     cdef sr_file *rows = <sr_file *>calloc(count + 1, sizeof(sr_file))
     cdef Py_buffer *views = <Py_buffer *>calloc(count + 1, sizeof(Py_buffer))
     try:

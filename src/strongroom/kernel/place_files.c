@@ -49,17 +49,16 @@ static int fill(int handle, const sr_file *file, const struct timespec times[2])
 
 static int place_one(int folder, const char *temporary, const sr_file *file, const struct timespec times[2])
 {
-    const char *name = temporary ? temporary : file->name;
-    int handle = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0);
+    int handle = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0);
     if (handle < 0)
         return errno;
     int outcome = fill(handle, file, times);
     if (close(handle) && !outcome)
         outcome = errno;
-    if (!outcome && temporary && syscall(SYS_renameat2, folder, temporary, folder, file->name, NO_REPLACE))
+    if (!outcome && syscall(SYS_renameat2, folder, temporary, folder, file->name, NO_REPLACE))
         outcome = errno;
     if (outcome)
-        unlinkat(folder, name, 0);
+        unlinkat(folder, temporary, 0);
     return outcome;
 }
 

@@ -16,7 +16,7 @@ typedef struct {
     int outcome; /* 0, or the errno of what failed; the file is not there then */
 } sr_file;
 
-/* Make `count` files in the folder. `temporary` is NULL to write under the final names. */
+/* Make `count` files in the folder, each under the name `temporary` until it is whole. */
 void sr_place(int folder, const char *temporary, int64_t atime_s, int64_t atime_ns, sr_file *files, size_t count);
 
 #endif

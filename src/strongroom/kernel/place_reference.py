@@ -1,7 +1,7 @@
 """Making many small files in one folder: the definition, in plain Python.
 
-A file is made only where its name is free. It has mode 0 until its content is whole: what a kill leaves behind under a
-final name can be opened by nobody and told from every finished file. Then come owner, mode and, last, times.
+A file is made only where its name is free, and has a temporary name until all of it is right: a final name never shows
+a part of a file. Nobody may open it until its content is whole; then come owner, mode and, last, times.
 What was set is looked at: some file systems round a time, or pass over an owner or a mode, and call it done.
 A file that fails is removed, and the errno of what failed stands in the answer; the others are made all the same.
 """
@@ -25,14 +25,13 @@ _MODE_MOST: Final = 0o7777
 _ID_MOST: Final = 0xFFFF_FFFF
 
 
-def place(folder: int, files: Sequence[NewFile], atime_ns: int, temporary: bytes = b"") -> list[int]:
+def place(folder: int, files: Sequence[NewFile], atime_ns: int, temporary: bytes) -> list[int]:
     """Make files in an opened folder and return, for each, 0 or an errno.
 
     Args:
         folder: the folder's handle.
         atime_ns: the time of access that all of them get.
-        temporary: write each file under this name first and rename it, so that a final name never shows a part of a
-            file. Empty to write under the final names at once, which is a third faster.
+        temporary: the name of each file until it is whole.
 
     Raises:
         ValueError: A name is not one, or a number is out of bounds; no file is made.
@@ -49,9 +48,7 @@ def checked(files: Sequence[NewFile], temporary: bytes) -> None:
         ValueError: See `place`.
 
     """
-    names = [file[0] for file in files]
-    if temporary:
-        names.append(temporary)
+    names = [temporary, *(file[0] for file in files)]
     joined = b"".join(names)
     if b"/" in joined or b"\0" in joined or b"" in names or b"." in names or b".." in names:
         message = "A name is empty, '.', '..', or holds '/' or NUL."
@@ -67,19 +64,17 @@ def checked(files: Sequence[NewFile], temporary: bytes) -> None:
 
 def _place(folder: int, file: NewFile, atime_ns: int, temporary: bytes) -> int:
     """Make one file."""
-    name = temporary or file[0]
     try:
-        handle = os.open(name, _NEW, 0, dir_fd=folder)
+        handle = os.open(temporary, _NEW, 0, dir_fd=folder)
     except OSError as error:
         return error.errno or errno.EIO
     try:
         _fill(handle, file, atime_ns)
-        if temporary:
-            os.link(temporary, file[0], src_dir_fd=folder, dst_dir_fd=folder)
-            os.unlink(temporary, dir_fd=folder)
+        os.link(temporary, file[0], src_dir_fd=folder, dst_dir_fd=folder)
     except OSError as error:
-        os.unlink(name, dir_fd=folder)
+        os.unlink(temporary, dir_fd=folder)
         return error.errno or errno.EIO
+    os.unlink(temporary, dir_fd=folder)
     return 0
 
 

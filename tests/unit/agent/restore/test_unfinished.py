@@ -122,7 +122,7 @@ def test_a_file_that_cannot_be_written_whole_is_not_there(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
         folder = os.open(sys.argv[1], os.O_RDONLY)
         files = [(b"small", b"s", 0o644, os.getuid(), os.getgid(), 0), (b"big", b"b" * 20_000, 0o644, 0, 0, 0)]
-        print(place(folder, files, 0), sorted(os.listdir(folder)))
+        print(place(folder, files, 0, b".temporary"), sorted(os.listdir(folder)))
         """
     )
     answer = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
