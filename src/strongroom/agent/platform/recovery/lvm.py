@@ -16,6 +16,7 @@ from strongroom import clock
 from strongroom.agent.platform.mounts import FrozenView
 from strongroom.agent.platform.recovery.freezer import Shown, said
 from strongroom.agent.platform.recovery.survey import joined, rest_of
+from strongroom.agent.platform.recovery.sweeping import Broom
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 HOW: Final = "lvm"
 _OPTIONS: Final = {"xfs": b"nouuid"}  # its origin is mounted with the same id
-_TRIES: Final = 20
-_PAUSE_S: Final = 0.25
 
 
 class LvmFreezer:
@@ -109,40 +108,17 @@ class LvmFreezer:
 
 
 def sweep_lvm(leftovers: Sequence[Record], records: Records, tools: Tools) -> list[str]:
-    """Remove snapshots that are on record and carry our tag."""
-    troubles, gone = [], []
-    for record in leftovers:
-        try:
-            _remove(f"{record.where}/{record.name}", records, tools)
-            gone.append(record)
-        except OSError as error:
-            troubles.append(f"The LVM snapshot {record.where}/{record.name} could not be removed: {said(error)}.")
-    records.give_up(leftovers)
-    records.end(gone)
-    return troubles
-
-
-def _remove(name: str, records: Records, tools: Tools) -> None:
-    """Remove a volume if it is there and ours; a mount of it may take a moment to go."""
-    for attempt in range(1, _TRIES + 1):
-        try:
-            (tags,) = _lvs(tools, name, "lv_tags")
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            if "Failed to find" in said(error) or "not found" in said(error):
-                return
-            raise
-        if records.prefix not in tags.split(","):
-            raise PermissionError(errno.EPERM, "it does not carry this agent's tag")
-        try:
-            tools.run("lvremove", "--quiet", "--yes", name)
-        except OSError as error:
-            if not ("in use" in said(error) or "busy" in said(error)) or attempt == _TRIES:
-                raise
-            clock.wait_s(_PAUSE_S)
-        else:
-            return
+    """Delete snapshots that are on record and carry our tag."""
+    broom = Broom(
+        kind="LVM",
+        joint="/",
+        marks=lambda name: _lvs(tools, name, "lv_tags")[0].split(","),
+        mark=records.prefix,
+        delete=lambda name: tools.run("lvremove", "--quiet", "--yes", name),
+        absent=("Failed to find", "not found"),
+        busy=("in use", "busy"),
+    )
+    return broom.sweep(leftovers, records)
 
 
 def _lvs(tools: Tools, name: str, fields: str) -> list[str]:

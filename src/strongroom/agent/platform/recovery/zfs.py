@@ -15,6 +15,7 @@ from strongroom import clock
 from strongroom.agent.platform.mounts import FrozenView
 from strongroom.agent.platform.recovery.freezer import Shown, said
 from strongroom.agent.platform.recovery.survey import joined, rest_of
+from strongroom.agent.platform.recovery.sweeping import Broom
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 HOW: Final = "zfs"
 OWNER: Final = "org.strongroom:owner"
-_TRIES: Final = 20
-_PAUSE_S: Final = 0.25
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -113,36 +112,18 @@ class ZfsFreezer:
 
 def sweep_zfs(leftovers: Sequence[Record], records: Records, tools: Tools) -> list[str]:
     """Destroy snapshots that are on record and carry our property."""
-    troubles, gone = [], []
-    for record in leftovers:
-        try:
-            _destroy(f"{record.where}@{record.name}", records, tools)
-            gone.append(record)
-        except OSError as error:
-            troubles.append(f"The ZFS snapshot {record.where}@{record.name} could not be destroyed: {said(error)}.")
-    records.give_up(leftovers)
-    records.end(gone)
-    return troubles
+    broom = Broom(
+        kind="ZFS",
+        joint="@",
+        marks=lambda name: [_owner(tools, name)],
+        mark=records.owner,
+        delete=lambda name: tools.run("zfs", "destroy", name),
+        absent=("does not exist", "not found"),
+        busy=("busy",),
+    )
+    return broom.sweep(leftovers, records)
 
 
-def _destroy(name: str, records: Records, tools: Tools) -> None:
-    """Destroy a snapshot if it is there and ours; a mount of it may take a moment to go."""
-    for attempt in range(1, _TRIES + 1):
-        try:
-            owner = tools.run("zfs", "get", "-H", "-o", "value", OWNER, name).decode("utf-8", "replace").strip()
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            if "does not exist" in said(error) or "not found" in said(error):
-                return
-            raise
-        if owner != records.owner:
-            raise PermissionError(errno.EPERM, f"it is not this agent's: its owner is {owner!r}")
-        try:
-            tools.run("zfs", "destroy", name)
-        except OSError as error:
-            if "busy" not in said(error) or attempt == _TRIES:
-                raise
-            clock.wait_s(_PAUSE_S)
-        else:
-            return
+def _owner(tools: Tools, name: str) -> str:
+    """Return whose a snapshot is, by its property."""
+    return tools.run("zfs", "get", "-H", "-o", "value", OWNER, name).decode("utf-8", "replace").strip()
