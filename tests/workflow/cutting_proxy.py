@@ -58,7 +58,7 @@ class CuttingProxy:
     def _pass(self, source, sink, is_upward):
         with contextlib.suppress(OSError):
             while data := source.recv(64 << 10):
-                if self._is_used_up(len(data)):
+                if self._is_used_up(len(data), source):
                     self.cut()
                     break
                 sink.sendall(data)
@@ -66,10 +66,10 @@ class CuttingProxy:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
-    def _is_used_up(self, size):
-        """Take from the first budget; when it is used up, the next begins."""
+    def _is_used_up(self, size, source):
+        """Take from the first budget; when it is used up, the next begins. What was cut already takes nothing."""
         with self._lock:
-            if not self.budgets:
+            if not self.budgets or source not in self._open:
                 return False
             self.budgets[0] -= size
             if self.budgets[0] > 0:
