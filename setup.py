@@ -27,6 +27,7 @@ modules = [
     kernel("native", "cut.c", "lookup.c", "sort.c", headers=("cut.h", "lookup.h", "sort.h")),
     kernel("digest", "blake3.c", headers=("blake3.h", "blake3_lanes.h"), dialect="gnu11"),
     kernel("merge", "rows.c", headers=("rows.h",)),
+    kernel("join", "join_parts.c", headers=("join_parts.h",)),
 ]
 if sys.platform == "linux":  # these make system calls of its own
     modules.append(kernel("walk", "look.c", "names.c", headers=("look.h",)))

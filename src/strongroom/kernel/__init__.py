@@ -29,6 +29,7 @@ __all__ = [
     "cut",
     "digests",
     "gear_table",
+    "join",
     "list_names",
     "look",
     "lookup",
@@ -45,6 +46,7 @@ IMPLEMENTATION: Final = os.environ.get("STRONGROOM_KERNEL") or "native"
 if IMPLEMENTATION == "native":
     try:
         from strongroom.kernel.digest import digests
+        from strongroom.kernel.join import join
         from strongroom.kernel.merge import note_found, pick, shift
         from strongroom.kernel.native import cut, lookup, sort_ids
 
@@ -60,6 +62,7 @@ if IMPLEMENTATION == "native":
         raise ImportError(message) from error
 elif IMPLEMENTATION == "reference":
     from strongroom.kernel.digest_reference import digests
+    from strongroom.kernel.join_reference import join
     from strongroom.kernel.merge_reference import note_found, pick, shift
     from strongroom.kernel.reference import cut, lookup, sort_ids
     from strongroom.kernel.walk_reference import list_names, look

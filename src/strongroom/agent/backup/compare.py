@@ -4,12 +4,14 @@ Why: estimate and fileset ask the same question of every file: is it as it was?
 Promises: memory is one part of the listing and what is known of one folder, without its nodes. Where the fingerprint of
 a part is the known one, its entries are not even decoded; folders that the listing only counts are not looked at.
 An entry is as it was when nothing that `lstat` says of it differs, and its times were old enough to be believed.
+Of a part in which few entries differ only those are decoded (joined.py).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from strongroom.agent.backup.joined import is_unchanged
 from strongroom.agent.backup.known import decode_folder
 from strongroom.agent.backup.listing import FolderBegins, FolderEnds, ListedPart, SameFolders, order_key
 from strongroom.errors import Damaged
@@ -18,32 +20,17 @@ from strongroom.model.entry import EntryType
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from strongroom.agent.backup.joined import Pair
     from strongroom.agent.backup.known import Known, KnownFolder, KnownPart
     from strongroom.agent.backup.listing import Listed, Listing
-    from strongroom.model.entry import Entry, Stat
-
-
-def is_unchanged(old: Stat, new: Stat) -> bool:
-    """Whether a file need not be read again."""
-    return (
-        old.mtime_ns == new.mtime_ns
-        and old.ctime_ns == new.ctime_ns
-        and old.size == new.size
-        and old.inode == new.inode
-        and old.type == new.type
-        and old.mode == new.mode
-        and old.uid == new.uid
-        and old.gid == new.gid
-        and old.rdev == new.rdev
-        and old.nlink == new.nlink
-        and not old.unsettled
-    )
+    from strongroom.engine.format.splice import EncodedRun
+    from strongroom.model.entry import Entry
 
 
 class PartComparison:
     """A listed part, and what is known of it.
 
-    `same` is the known part when all its entries are as they were; else `pairs` tells of each.
+    `same` is the known part when all its entries are as they were; else `pieces` tells of each.
     """
 
     def __init__(self, listed: ListedPart, same: KnownPart | None, old: _OldFolder) -> None:
@@ -51,11 +38,22 @@ class PartComparison:
         self.same = same
         self._old = old
 
-    def pairs(self) -> Iterator[tuple[Stat, Entry | None]]:
-        """Yield every stat with the known entry of that name, changed or not. To be used up, once."""
+    def pieces(self, *, apart: bool = False) -> Iterator[EncodedRun | Pair]:
+        """Yield, in order, runs of known entries that are as they were, and each other stat with what is known of it.
+
+        To be used up, once.
+
+        Args:
+            apart: every stat by itself, changed or not.
+        """
+        joined = None if apart else self._old.joined(self.listed)
+        if joined is not None:
+            yield from joined
+            return
         find = self._old.find
         for stat in self.listed.decoded():
-            yield stat, find(stat.name)
+            entry = find(stat.name)
+            yield stat, entry, entry is not None and is_unchanged(entry.stat, stat)
 
 
 class FolderComparison:
@@ -194,6 +192,7 @@ class _OldFolder:
         self._root = folder.root if folder is not None else b""
         self._parts = iter(folder.parts if folder is not None else ())
         self._part = next(self._parts, None)
+        self._following = next(self._parts, None)
         self._entries: list[Entry] = []  # of `_part`, once it had to be decoded
         self._at = 0
         self._removed = 0
@@ -205,8 +204,23 @@ class _OldFolder:
         part = self._part
         if part is None or self._entries or not part.fingerprint or part.fingerprint != listed.fingerprint:
             return None
-        self._part = next(self._parts, None)
+        self._next()
         return part
+
+    def joined(self, listed: ListedPart) -> list[EncodedRun | Pair] | None:
+        """Return what became of a listed part; None unless it meets exactly one known part, which ends with it."""
+        part, following = self._part, self._following
+        if part is None or self._entries or not part.first <= part.last <= listed.last:
+            return None
+        if following is not None and following.first <= listed.last:
+            return None
+        joined = self._known.join(part, listed.stats)
+        if joined is None:
+            return None
+        pieces, gone = joined
+        self._removed += gone
+        self._next()
+        return pieces
 
     def find(self, name: bytes) -> Entry | None:
         """Return the known entry of a name; names must be asked for in order."""
@@ -243,7 +257,7 @@ class _OldFolder:
 
     def _next(self) -> None:
         """Go to the next part."""
-        self._part = next(self._parts, None)
+        self._part, self._following = self._following, next(self._parts, None)
         self._entries, self._at = [], 0
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from strongroom import clock
-from strongroom.agent.backup.compare import FolderComparison, RemovedFolder, UnchangedFolders, compare, is_unchanged
+from strongroom.agent.backup.compare import FolderComparison, RemovedFolder, UnchangedFolders, compare
+from strongroom.engine.format.splice import EncodedRun
 from strongroom.model.entry import EntryType
 from strongroom.model.report import Estimate
 from strongroom.model.steps import Step
@@ -64,12 +65,15 @@ class _Tally:
 
     def _add_part(self, part: PartComparison) -> None:
         """Count what differs in a part."""
-        for stat, entry in part.pairs():
+        for piece in part.pieces():
+            if isinstance(piece, EncodedRun):
+                continue
+            stat, entry, is_known = piece
             was_file = entry is not None and entry.stat.type is not EntryType.FOLDER
             if stat.type is EntryType.FOLDER:
                 self.removed += was_file
                 continue
-            if entry is not None and is_unchanged(entry.stat, stat):
+            if is_known:
                 continue
             if not was_file:
                 self.added += 1

@@ -22,6 +22,7 @@ from typing import IO, TYPE_CHECKING, Final, NamedTuple, Self
 import msgspec
 from blake3 import blake3
 
+from strongroom.agent.backup.joined import join_part
 from strongroom.agent.backup.nodes import NodeFile, drop_other_nodes, next_generation
 from strongroom.agent.backup.spool import SpoolReader, SpoolWriter, framed_body
 from strongroom.engine.content.writer import Leaf
@@ -35,8 +36,11 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from strongroom.agent.backup.joined import Pair
     from strongroom.agent.backup.places import Places
     from strongroom.agent.backup.sink import BackupSink
+    from strongroom.engine.format.splice import EncodedRun
+    from strongroom.engine.format.tree import Node
     from strongroom.protocol.messages import BackupOrder
 
 _MAGIC: Final = b"SRKNOWN2"
@@ -113,7 +117,7 @@ class Known:
         """
         assert self._nodes is not None
         try:
-            entries = leaf_entries(decode_node(self._nodes.read(part.at, part.size)))
+            entries = leaf_entries(self._node(part))
         except Damaged:
             entries = []
         if not entries or (entries[0].name, entries[-1].name) != (part.first, part.last):
@@ -124,6 +128,18 @@ class Known:
                 hint="Start the backup again: it is made anew from what the server has.",
             )
         return entries
+
+    def join(self, part: KnownPart, stats: bytes) -> tuple[list[EncodedRun | Pair], int] | None:
+        """Join a part with encoded stats; see `join_part`. None also when it is damaged, for `entries` to tell."""
+        try:
+            return join_part(self._node(part), stats)
+        except Damaged:
+            return None
+
+    def _node(self, part: KnownPart) -> Node:
+        """Return the node of a part."""
+        assert self._nodes is not None
+        return decode_node(self._nodes.read(part.at, part.size))
 
     def stored(self, part: KnownPart) -> bytes:
         """Return a part's node as it lies in the file of nodes."""
@@ -224,9 +240,12 @@ class KnownWriter:
     def add_leaf(self, leaf: Leaf, entries: list[Entry], fingerprint: bytes) -> None:
         """Add a part that was made anew of `entries`."""
         folders = sum([entry.stat.type is EntryType.FOLDER for entry in entries])
-        first, last = entries[0].name, entries[-1].name
+        self.add_made(leaf, entries[0].name, entries[-1].name, len(entries) - folders, fingerprint)
+
+    def add_made(self, leaf: Leaf, first: bytes, last: bytes, files: int, fingerprint: bytes) -> None:
+        """Add a part that was made anew; see `KnownPart`."""
         at, size = self._nodes.add(leaf.node)
-        self._parts.append(KnownPart(first, last, len(entries) - folders, fingerprint, leaf.id, at, size))
+        self._parts.append(KnownPart(first, last, files, fingerprint, leaf.id, at, size))
 
     def add_node(self, leaf: Leaf) -> None:
         """Add a leaf that is no part of a listing: it will be compared entry by entry."""

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from strongroom import clock
-from strongroom.agent.backup.compare import UnchangedFolders, is_unchanged
+from strongroom.agent.backup.compare import UnchangedFolders
 from strongroom.agent.backup.known import FreshKnown, KnownWriter, decode_folder
 from strongroom.agent.backup.read import NO_ID, EntryReader, Tally
-from strongroom.engine.content.writer import Leaf, SnapshotWriter
-from strongroom.model.entry import ChunkId, EntryType
+from strongroom.engine.content.writer import LEAF_BYTES, Leaf, SnapshotWriter
+from strongroom.engine.format.splice import EncodedRun
+from strongroom.engine.format.tree import decode_node, leaf_entries, splice_leaf
+from strongroom.model.entry import ChunkId, Entry, EntryType
 from strongroom.model.report import Transfer
 from strongroom.model.steps import Step
 
@@ -29,10 +31,12 @@ if TYPE_CHECKING:
     from strongroom.agent.backup.compare import FolderComparison, PartComparison
     from strongroom.agent.backup.events import Events
     from strongroom.agent.backup.fileset import Fileset
+    from strongroom.agent.backup.joined import Pair
     from strongroom.agent.backup.known import KnownPart
+    from strongroom.agent.backup.listing import ListedPart
     from strongroom.agent.backup.missed import MissedFiles
     from strongroom.agent.backup.sink import BackupSink
-    from strongroom.model.entry import Entry, Stat
+    from strongroom.model.entry import Stat
 
 _GONE: Final = ChunkId(b"gone")
 
@@ -161,23 +165,42 @@ class _Transmission:
 
     def _made(self, path: bytes, part: PartComparison, changed: dict[bytes, ChunkId]) -> Iterator[Leaf]:
         """Make a part: known entries for what is unchanged, the rest read."""
-        entries: list[Entry] = []
-        is_exact = True
-        pairs = [(stat, old, old is not None and is_unchanged(old.stat, stat)) for stat, old in part.pairs()]
-        small = self._reader.small_files(path, [stat for stat, _, is_known in pairs if not is_known])
-        for stat, old, is_known in pairs:
-            entry: Entry | None
-            if old is not None and is_known:
-                entry = _as_known(stat, old, changed)
-            else:
-                entry = small.get(stat.name) or self._entry(path, stat, old, changed)
-            if entry is None:
-                is_exact = False
+        pieces = list(part.pieces(apart=_touches(part.listed, list(changed))))
+        found = self._read(path, pieces, changed)
+        made = [piece for piece in found if piece is not None]
+        is_exact = all(
+            isinstance(piece, EncodedRun) or (isinstance(entry, Entry) and entry.stat == piece[0])
+            for piece, entry in zip(pieces, found, strict=True)
+        )
+        fingerprint = part.listed.fingerprint if is_exact else b""
+        entries = [piece for piece in made if isinstance(piece, Entry)]
+        if len(entries) == len(made):
+            return self._keep(entries, fingerprint)
+        node = splice_leaf(made)
+        if len(made) < len(found) or len(node) > LEAF_BYTES:
+            return self._keep(leaf_entries(decode_node(node)), fingerprint)
+        leaf = self._writer.add_node(node, part.listed.first)
+        self._known.add_made(leaf, part.listed.first, part.listed.last, part.listed.files, fingerprint)
+        return iter((leaf,))
+
+    def _read(
+        self, path: bytes, pieces: list[EncodedRun | Pair], changed: dict[bytes, ChunkId]
+    ) -> list[EncodedRun | Entry | None]:
+        """Return for each piece of a part what becomes of it; None for what is missed or gone."""
+        unread = [piece[0] for piece in pieces if not isinstance(piece, EncodedRun) and not piece[2]]
+        small = self._reader.small_files(path, unread)
+        found: list[EncodedRun | Entry | None] = []
+        for piece in pieces:
+            if isinstance(piece, EncodedRun):
+                found.append(piece)
                 continue
-            is_exact = is_exact and entry.stat == stat
-            entries.append(entry)
+            stat, old, is_known = piece
+            if old is not None and is_known:
+                found.append(_as_known(stat, old, changed))
+            else:
+                found.append(small.get(stat.name) or self._entry(path, stat, old, changed))
         self._events.progress(self._reader.tally.entries, self._reader.tally.bytes, b"/" + path)
-        return self._keep(entries, part.listed.fingerprint if is_exact else b"")
+        return found
 
     def _entry(self, path: bytes, stat: Stat, old: Entry | None, changed: dict[bytes, ChunkId]) -> Entry | None:
         """Return the entry of a name that has changed; None when it is missed or gone."""
@@ -204,7 +227,7 @@ class _Transmission:
             yield leaf
 
 
-def _touches(part: KnownPart, names: list[bytes]) -> bool:
+def _touches(part: KnownPart | ListedPart, names: list[bytes]) -> bool:
     """Whether one of the names, which are in order, lies within a part."""
     at = bisect_left(names, part.first)
     return at < len(names) and names[at] <= part.last

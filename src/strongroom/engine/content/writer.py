@@ -148,6 +148,10 @@ class SnapshotWriter:
             )
         return [Leaf(self._keep_node(node), entries[0].name if entries else b"", node)]
 
+    def add_node(self, node: bytes, first_name: bytes) -> Leaf:
+        """Take a part of a folder as a leaf's bytes, at most `LEAF_BYTES` of them."""
+        return Leaf(self._keep_node(node), first_name, node)
+
     def add_folder(self, parts: Iterable[Part]) -> ChunkId:
         """Take a folder as its parts in order, and return the id of its root node. Raises what an uploader raised.
 

@@ -26,6 +26,7 @@ from strongroom.engine.format import magic
 from strongroom.engine.format.block import MAX_CHUNK_BYTES
 from strongroom.engine.format.entries import MAX_ENTRIES, count_files, decode_entries, encode_entries
 from strongroom.engine.format.ids import ID_BYTES, pack_ids, unpack_ids
+from strongroom.engine.format.splice import splice_entries
 from strongroom.errors import Damaged, Mistake
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
+    from strongroom.engine.format.splice import EncodedRun
     from strongroom.model.entry import ChunkId, Entry
 
 MAX_NODE_BYTES: Final = MAX_CHUNK_BYTES
@@ -85,6 +87,19 @@ def encode_leaf(entries: Sequence[Entry]) -> bytes:
     except (ValueError, OverflowError) as error:
         raise Mistake(f"A folder cannot be stored: {error}", code="bad_entry") from error
     return _encode_node(NodeForm.LEAF, tree_ids, data_ids, body)
+
+
+def splice_leaf(pieces: Sequence[Entry | EncodedRun]) -> bytes:
+    """Return the node of a folder part, some of it taken over from another node; the same as `encode_leaf` gives.
+
+    Raises:
+        Mistake: an entry cannot be stored as it is (code `bad_entry`).
+    """
+    try:
+        body, tree_ids, data_ids = splice_entries(pieces)
+    except (ValueError, OverflowError) as error:
+        raise Mistake(f"A folder cannot be stored: {error}", code="bad_entry") from error
+    return _framed_node(NodeForm.LEAF, tree_ids, data_ids, body)
 
 
 def encode_inner(children: Sequence[tuple[bytes, ChunkId]]) -> bytes:
@@ -188,11 +203,18 @@ def list_items(node: Node, level: int) -> list[tuple[ChunkId, int]]:
 
 
 def _encode_node(form: NodeForm, tree_ids: Sequence[ChunkId], data_ids: Sequence[ChunkId], body: bytes) -> bytes:
-    header = _HEADER.pack(magic.TREE, magic.TREE_VERSION, form, len(tree_ids), len(data_ids))
-    ids = pack_ids(tree_ids) + pack_ids(data_ids)
-    if len(ids) != ID_BYTES * (len(tree_ids) + len(data_ids)):
+    tree, data = pack_ids(tree_ids), pack_ids(data_ids)
+    if len(tree) + len(data) != ID_BYTES * (len(tree_ids) + len(data_ids)):
         raise Mistake(f"A chunk id has {ID_BYTES} bytes.", code="bad_entry")
-    return b"".join((header, ids, body))
+    return _framed_node(form, tree, data, body)
+
+
+def _framed_node(form: NodeForm, tree_ids: bytes, data_ids: bytes, body: bytes) -> bytes:
+    """Return a node; its ids are packed."""
+    tree_count, data_count = len(tree_ids) // ID_BYTES, len(data_ids) // ID_BYTES
+    return b"".join(
+        (_HEADER.pack(magic.TREE, magic.TREE_VERSION, form, tree_count, data_count), tree_ids, data_ids, body)
+    )
 
 
 def _decode_body(decoder: msgspec.msgpack.Decoder[_Body], node: Node) -> _Body:
