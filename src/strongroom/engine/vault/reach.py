@@ -2,7 +2,8 @@
 
 Why: a snapshot may exist only if each chunk below its root is stored, alive and its set's to refer to; the same walk
 that finds this out yields the bitmap for everything that comes later (ADR 3).
-How: breadth first, level by level, in the order in which the nodes lie in packs, with look-ups in large batches.
+How: breadth first, level by level, in the order in which the nodes lie in packs, with look-ups in large batches. What a
+node refers to is read from it, or was noted when it was put (noted.py); where its references lie is always looked up.
 Promises: data and tree references are walked apart, so a node that is also somebody's data is still walked as a node.
 A tree that is proven can be listed in bounded time: nodes that are shared are counted as often as a listing meets them.
 """
@@ -18,6 +19,7 @@ from pyroaring import BitMap64
 from strongroom.engine.format.ids import ID_BYTES, chunk_id
 from strongroom.engine.format.tree import node_refs
 from strongroom.engine.vault.index import ABSENT
+from strongroom.engine.vault.noted import NotedReferences
 from strongroom.errors import Conflict, Damaged, Mistake
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ class Walker:
         self._index = index
         self._files = files
         self._key_ids = key_ids
+        self.noted = NotedReferences()
 
     def reach(self, roots: Iterable[bytes], allowed: BitMap64 | None) -> BitMap64:
         """Return the ordinals of the root nodes and of everything below them.
@@ -97,12 +100,16 @@ class Walker:
         return plain
 
     def _references(self, ordinal: int, chunk: bytes, *, must_be_whole: bool) -> tuple[bytes, bytes]:
-        try:
-            return node_refs(self.chunk(ordinal, chunk))
-        except Damaged:
-            if must_be_whole:
-                raise
-            return b"", b""
+        if not must_be_whole:  # what can be followed is asked for, so it is looked at
+            try:
+                return node_refs(self.chunk(ordinal, chunk))
+            except Damaged:
+                return b"", b""
+        references = self.noted.find(chunk)
+        if references is None:
+            references = node_refs(self.chunk(ordinal, chunk))
+            self.noted.note_read(chunk, references)
+        return references
 
     def _children(
         self,

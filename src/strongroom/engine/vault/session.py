@@ -193,7 +193,8 @@ class Session:
             if sum(block.plain_size for block in decoded) > MOST_PLAIN_BYTES:
                 raise _too_large()
             for block in decoded:
-                verify_block(block, self._core.keyring.content.key_ids)
+                plain = verify_block(block, self._core.keyring.content.key_ids)
+                self._core.walker.noted.note_put(block, plain)
         except Damaged as error:
             # What a host sends wrong is the host's mistake; nothing of ours is damaged.
             raise Mistake(error.text, code=error.code) from error
