@@ -1,5 +1,6 @@
 """Making many files at once: C and plain Python leave the same files behind and answer the same."""
 
+import errno
 import os
 import stat
 import tempfile
@@ -19,61 +20,117 @@ FILES = st.lists(
     st.tuples(NAMES, st.binary(max_size=5000), st.integers(0, 0o7777), OWNERS, OWNERS, TIMES),
     max_size=12,
 )
+WAYS = st.sampled_from([(), (b"folder",), (b"folder", b"deep"), (b"taken",), (b"link",), (b"gone", b"a"), (b"new",)])
+FOLDERS = st.lists(st.tuples(WAYS, FILES, st.booleans()).filter(lambda one: one[0] or not one[2]), max_size=4)
 
 
-def placed(implementation, files, temporary):
-    """Make files in a folder that holds a file and a folder already; return the answer and all that is there then."""
+def placed(implementation, folders, temporary):
+    """Make files in a folder that holds a file, a link and folders already; return the answer and all that is there."""
     with tempfile.TemporaryDirectory() as path:
-        os.mkdir(os.path.join(path, "folder"))
+        os.makedirs(os.path.join(path, "folder", "deep"))
+        os.symlink("folder", os.path.join(path, "link"))
         with open(os.path.join(path, "taken"), "wb") as taken:
             taken.write(b"mine")
         handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            outcomes = implementation(handle, files, ATIME_NS, temporary)
-            return outcomes, {
-                name: seen(os.path.join(os.fsencode(path), name)) for name in os.listdir(os.fsencode(path))
-            }
+            outcomes = implementation(handle, folders, ATIME_NS, temporary)
+            found = [
+                os.path.join(top, name) for top, below, files in os.walk(os.fsencode(path)) for name in below + files
+            ]
+            return outcomes, {os.path.relpath(one, os.fsencode(path)): seen(one) for one in found}
         finally:
             os.close(handle)
 
 
 def seen(path):
     about = os.lstat(path)
-    if not stat.S_ISREG(about.st_mode) or path.endswith(b"/taken"):
-        return stat.S_IFMT(about.st_mode)
+    if not stat.S_ISREG(about.st_mode):
+        return about.st_mode
     if stat.S_IMODE(about.st_mode) & 0o400 == 0:
         content = about.st_size  # an ordinary user could not read it
     else:
         with open(path, "rb") as file:
             content = file.read()
-        about = os.lstat(path)
+    if content == b"mine":
+        return content  # its time is not ours to say
     return about.st_mode, about.st_uid, about.st_gid, about.st_mtime_ns, about.st_nlink, content
 
 
-@given(FILES, st.sampled_from([b".temporary", b"taken", b"a"]))
-@example([(b"empty", b"", 0o4755, os.getuid(), os.getgid(), 1)], b".temporary")
-@example(
-    [(b"same", b"1", 0o600, os.getuid(), os.getgid(), 1), (b"same", b"2", 0o600, os.getuid(), os.getgid(), 1)],
-    b".temporary",
-)
+US = (os.getuid(), os.getgid())
+
+
+@given(FOLDERS, st.sampled_from([b".temporary", b"taken", b"a"]))
+@example([((), [(b"empty", b"", 0o4755, *US, 1)], False)], b".temporary")
+@example([((), [(b"same", b"1", 0o600, *US, 1), (b"same", b"2", 0o600, *US, 1)], False)], b".temporary")
+@example([((b"new",), [(b"same", b"1", 0o666, *US, 1), (b"same", b"2", 0o777, *US, 1)], True)], b".temporary")
+@example([((b"folder", b"deep"), [(b"a", b"1", 0o600, *US, 1)], True)], b".temporary")
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
-def test_both_leave_the_same_behind(files, temporary):
-    assert placed(place, files, temporary) == placed(place_reference.place, files, temporary)
+def test_both_leave_the_same_behind(folders, temporary):
+    assert placed(place, folders, temporary) == placed(place_reference.place, folders, temporary)
+
+
+@pytest.mark.parametrize("implementation", [place, place_reference.place])
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077, 0o777])
+def test_files_get_the_mode_they_should_whatever_the_process_masks(implementation, mask, tmp_path):
+    modes = [0o644, 0o666, 0o777, 0o000, 0o4755, 0o2666, 0o1600, 0o444]
+    files = [(b"%o" % mode, b"x", mode, *US, 0) for mode in modes]
+    handle = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    before = os.umask(mask)
+    try:
+        assert implementation(handle, [((b"new",), files, True), ((), files, False)], 0, b".t") == [[0] * 8] * 2
+    finally:
+        os.umask(before)
+        os.close(handle)
+    for folder in (tmp_path, tmp_path / "new"):
+        assert [stat.S_IMODE((folder / f"{mode:o}").stat().st_mode) for mode in modes] == modes
+
+
+@pytest.mark.parametrize("implementation", [place, place_reference.place])
+def test_what_a_folder_hands_down_does_not_stay(implementation, tmp_path):
+    """Below a folder with set-group-id, files would get its group by themselves."""
+    os.chown(tmp_path, -1, 54_321 if os.getuid() == 0 else -1)
+    tmp_path.chmod(0o2700)
+    handle = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    files = [(b"a", b"x", 0o640, *US, 0), (b"b", b"x", 0o640, *US, 0)]
+    assert implementation(handle, [((b"new",), files, True), ((), files, False)], 0, b".t") == [[0, 0]] * 2
+    os.close(handle)
+    made = [tmp_path / "a", tmp_path / "b", tmp_path / "new" / "a", tmp_path / "new" / "b"]
+    assert {(one.stat().st_uid, one.stat().st_gid) for one in made} == {US}
+
+
+@pytest.mark.parametrize("implementation", [place, place_reference.place])
+def test_a_folder_that_cannot_have_its_name_leaves_nothing_behind(implementation, tmp_path):
+    (tmp_path / "empty").mkdir()
+    handle = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    files = [(b"a", b"x", 0o600, *US, 0), (b"a", b"y", 0o600, *US, 0)]
+    assert implementation(handle, [((b"empty",), files, True)], 0, b".t") == [[errno.EEXIST, errno.EEXIST]]
+    os.close(handle)
+    assert os.listdir(tmp_path) == ["empty"]
+    assert os.listdir(tmp_path / "empty") == []
 
 
 @pytest.mark.parametrize("implementation", [place, place_reference.place])
 @pytest.mark.parametrize("name", [b"", b".", b"..", b"a/b", b"/etc", b"a\0b"])
-@pytest.mark.parametrize("temporary", [False, True])
-def test_a_name_that_leads_elsewhere_is_refused_before_anything_is_made(implementation, name, temporary):
-    files = [(b"fine", b"x", 0o600, os.getuid(), os.getgid(), 0)]
-    if not temporary:
-        files.append((name, b"x", 0o600, os.getuid(), os.getgid(), 0))
+@pytest.mark.parametrize("where", ["file", "temporary", "folder", "new folder"])
+def test_a_name_that_leads_elsewhere_is_refused_before_anything_is_made(implementation, name, where):
+    files = [(b"fine", b"x", 0o600, *US, 0)]
+    if where == "file":
+        files.append((name, b"x", 0o600, *US, 0))
+    folders = [((), files, False), ((name,) if "folder" in where else (b"fine",), files, where == "new folder")]
     with tempfile.TemporaryDirectory() as path:
         handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         with pytest.raises(ValueError, match="A name"):
-            implementation(handle, files, 0, name if temporary else b".temporary")
+            implementation(handle, folders, 0, name if where == "temporary" else b".temporary")
         os.close(handle)
         assert os.listdir(path) == []
+
+
+@pytest.mark.parametrize("implementation", [place, place_reference.place])
+def test_the_target_itself_cannot_be_new(implementation, tmp_path):
+    handle = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    with pytest.raises(ValueError, match="needs a name"):
+        implementation(handle, [((), [], True)], 0, b".temporary")
+    os.close(handle)
 
 
 @pytest.mark.parametrize("implementation", [place, place_reference.place])
@@ -81,7 +138,7 @@ def test_a_name_that_leads_elsewhere_is_refused_before_anything_is_made(implemen
 def test_numbers_that_no_system_takes_are_refused(implementation, mode, owner, tmp_path):
     handle = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
     with pytest.raises(ValueError, match="out of bounds"):
-        implementation(handle, [(b"a", b"", mode, owner, 0, 0)], 0, b".temporary")
+        implementation(handle, [((), [(b"a", b"", mode, owner, 0, 0)], False)], 0, b".temporary")
     os.close(handle)
     assert os.listdir(tmp_path) == []
 
@@ -91,8 +148,11 @@ def test_what_was_there_is_never_touched(implementation, tmp_path):
     (tmp_path / "taken").write_text("mine")
     (tmp_path / "link").symlink_to("elsewhere")
     handle = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
-    files = [(name, b"theirs", 0o600, os.getuid(), os.getgid(), 0) for name in (b"taken", b"link")]
-    assert all(implementation(handle, files, 0, b".temporary"))
+    files = [(name, b"theirs", 0o600, *US, 0) for name in (b"taken", b"link")]
+    ((first, second), (third, _)) = implementation(
+        handle, [((), files, False), ((b"taken",), files, True)], 0, b".temporary"
+    )
+    assert first == second == third == errno.EEXIST
     os.close(handle)
     assert (tmp_path / "taken").read_text() == "mine"
     assert sorted(os.listdir(tmp_path)) == ["link", "taken"]

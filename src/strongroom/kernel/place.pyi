@@ -1,7 +1,7 @@
-"""Making many small files in one folder, in C; place_reference.py says what it means."""
+"""Making many small files in many folders, in C; place_reference.py says what it means."""
 
 from collections.abc import Sequence
 
-from strongroom.kernel.place_reference import NewFile
+from strongroom.kernel.place_reference import NewFolder
 
-def place(folder: int, files: Sequence[NewFile], atime_ns: int, temporary: bytes) -> list[int]: ...
+def place(target: int, folders: Sequence[NewFolder], atime_ns: int, temporary: bytes) -> list[list[int]]: ...

@@ -1,4 +1,4 @@
-/* Making many small files in one folder; see place_reference.py for what each part means. */
+/* Making many small files in many folders; see place_reference.py for what each part means. */
 
 #ifndef STRONGROOM_PLACE_FILES_H
 #define STRONGROOM_PLACE_FILES_H
@@ -16,7 +16,16 @@ typedef struct {
     int outcome; /* 0, or the errno of what failed; the file is not there then */
 } sr_file;
 
-/* Make `count` files in the folder, each under the name `temporary` until it is whole. */
-void sr_place(int folder, const char *temporary, int64_t atime_s, int64_t atime_ns, sr_file *files, size_t count);
+typedef struct {
+    const char *path; /* names below the target, a NUL after each */
+    size_t path_size;
+    const char *name; /* of a folder to be made there; NULL when the files belong into the folder at `path` */
+    sr_file *files;
+    size_t count;
+} sr_folder;
+
+/* Make the files of `count` folders below the target. A file, or a new folder, has the name `temporary` until it is
+ * whole. */
+void sr_place(int target, const char *temporary, int64_t atime_s, int64_t atime_ns, sr_folder *folders, size_t count);
 
 #endif

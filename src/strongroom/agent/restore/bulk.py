@@ -1,9 +1,9 @@
-"""Making ordinary small files ahead of the careful writer: the fetchers do it, whole folders at a time, in the kernel.
+"""Making ordinary small files ahead of the careful writer: the fetchers do it, many folders at a time, in the kernel.
 
-Why: most files of most restores are small, have nothing special about them and nothing in their way. For them one call
-makes a whole folder's worth, in several threads at once, while the interpreter is free for others (ADR 0047).
-Promises: content is verified before it comes here, and is written under a temporary name, with mode 0, that is renamed
-when the file is whole.
+Why: most files of most restores are small, have nothing special about them and nothing in their way. One call makes
+those of all folders of a batch, in several threads at once, while the interpreter is free for others (ADR 0047, 0056).
+Promises: content is verified before it comes here. A final name is given in one step to what is whole: to a file, or
+to a folder that was not there before, with all its ordinary files.
 Whatever does not go smoothly leaves nothing behind and is done once more by the careful writer (`place`), which knows
 what each trouble means; so nothing is decided here.
 """
@@ -21,8 +21,8 @@ from strongroom.model.entry import EntryType
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from strongroom.agent.restore.aim import Parts
     from strongroom.agent.restore.fetch import Chunks
-    from strongroom.agent.restore.folders import Folder
     from strongroom.agent.restore.site import Site
     from strongroom.agent.restore.steps import Batch
     from strongroom.kernel.place_reference import NewFile
@@ -60,9 +60,13 @@ class Bulk:
         groups = [step for step in batch.steps if isinstance(step, Files)]
         if not groups:
             return chunks
-        with self._site.unfinished.noted([group.parts for group in groups]):
+        places = {group.parts for group in groups if not group.is_new}
+        above_new = {group.parts[:-1] for group in groups if group.is_new}
+        with self._site.unfinished.noted(places, above_new):
+            self._make(self._site.target, [(group.parts, group) for group in groups if group.is_own], chunks)
             for group in groups:
-                self._group(group, chunks)
+                if not group.is_own:
+                    self._make_beside_others(group, chunks)
         needs_more = any(isinstance(step, Piece) or (isinstance(step, Files) and step.failed) for step in batch.steps)
         return chunks if needs_more else {}
 
@@ -71,35 +75,50 @@ class Bulk:
         for way in self._ways:
             way.close()
 
-    def _group(self, group: Files, chunks: Mapping[ChunkId, memoryview]) -> None:
-        """Make the files of one folder; those that are not made are noted in it."""
+    def _make_beside_others(self, group: Files, chunks: Mapping[ChunkId, memoryview]) -> None:
+        """Make the files of a folder that was there, or may give something on to what is made in it."""
         try:
-            folder = self._folder(group)
+            folder = self._way().enter(group.parts)
         except OSError:
             group.failed = list(group.entries)
             return
         if folder.gives:
             group.failed = list(group.entries)
-            return
-        whole = [entry for entry in group.entries if not entry.content or entry.content[0] in chunks]
-        outcomes = place(
-            folder.handle,
-            [_new_file(entry, chunks) for entry in whole],
-            self._site.now_ns,
-            self._own.temporary,
-        )
-        if len(whole) < len(group.entries) or any(outcomes):
-            made = {entry.name for entry, outcome in zip(whole, outcomes, strict=True) if not outcome}
-            group.failed = [entry for entry in group.entries if entry.name not in made]
+        else:
+            self._make(folder.handle, [((), group)], chunks)
 
-    def _folder(self, group: Files) -> Folder:
-        """Enter a group's folder by this thread's own way."""
+    def _make(self, start: int, groups: list[tuple[Parts, Files]], chunks: Mapping[ChunkId, memoryview]) -> None:
+        """Make the files of folders, given with their ways from `start`; what is not made is noted in the groups."""
+        whole = [_whole(group.entries, chunks) for _, group in groups]
+        folders = [
+            (parts, [_new_file(entry, chunks) for entry in entries], group.is_new)
+            for (parts, group), entries in zip(groups, whole, strict=True)
+        ]
+        outcomes = place(start, folders, self._site.now_ns, self._temporary())
+        for (_, group), entries, outcome in zip(groups, whole, outcomes, strict=True):
+            if len(entries) < len(group.entries) or any(outcome):
+                made = {entry.name for entry, failed in zip(entries, outcome, strict=True) if not failed}
+                group.failed = [entry for entry in group.entries if entry.name not in made]
+
+    def _way(self) -> Folders:
+        """Return this thread's own way through the folders."""
         way: Folders | None = getattr(self._own, "way", None)
         if way is None:
             way = self._own.way = Folders(self._site.target, self._site.into)
-            self._own.temporary = self._site.unfinished.new_name()
             self._ways.append(way)
-        return way.enter(group.parts)
+        return way
+
+    def _temporary(self) -> bytes:
+        """Return this thread's own temporary name."""
+        name: bytes | None = getattr(self._own, "temporary", None)
+        if name is None:
+            name = self._own.temporary = self._site.unfinished.new_name()
+        return name
+
+
+def _whole(entries: list[Entry], chunks: Mapping[ChunkId, memoryview]) -> list[Entry]:
+    """Return the files whose content could be had."""
+    return [entry for entry in entries if not entry.content or entry.content[0] in chunks]
 
 
 def _new_file(entry: Entry, chunks: Mapping[ChunkId, memoryview]) -> NewFile:

@@ -86,6 +86,10 @@ class Folders:
         self._at = parts
         return path[-1]
 
+    def is_within(self, parts: Parts) -> bool:
+        """Whether we are in the folder at this path, or below it."""
+        return len(self._path) > len(parts) and self._common(parts) == len(parts)
+
     @property
     def depth(self) -> int:
         """How many folders below the target we are."""

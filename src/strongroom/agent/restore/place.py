@@ -80,7 +80,7 @@ class Placer:
         """
         try:
             for batch, chunks in batches:
-                with self._unfinished.noted(list(_written_in(batch))):
+                with self._unfinished.noted(_written_in(batch)):
                     for number, step in enumerate(batch.steps):
                         if number % _SHOW_EVERY == 0 or isinstance(step, Files):
                             self._tally.show(step.parts)
@@ -136,9 +136,20 @@ class Placer:
         """Count files that were made ahead, and do with care what was not."""
         self._tally.restored += len(step.entries) - len(step.failed)
         self._tally.bytes_restored += sum([entry.stat.size for entry in step.entries])
+        if step.failed and step.is_new:
+            self._make_folder(step.parts)
         for entry in step.failed:
             self._tally.bytes_restored -= entry.stat.size
             self._carry_out(Piece(step.parts, entry, Verdict.NEW, entry.content), chunks)
+
+    def _make_folder(self, parts: Parts) -> None:
+        """Make a folder that could not be made ahead; if that fails, the first file in it will say why."""
+        try:
+            system.make_folder(self._folders.enter(parts[:-1]).handle, parts[-1])
+        except FileExistsError:
+            pass  # only some of its files could not be made
+        except OSError as error:
+            require_room(error)
 
     def _piece(self, piece: Piece, chunks: Mapping[ChunkId, memoryview]) -> None:
         """Write a file, or a part of it."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -85,26 +85,34 @@ class Planner:
     def batches(self, listing: Listing) -> Iterator[Batch]:
         """Yield the steps of the whole restore, in batches small enough to hold their content in memory."""
         try:
-            for path, entries in listing.folders():
+            for path, entries, is_whole in listing.folders():
                 landing = self._landing(path)
-                if landing is None:
-                    continue
-                folder = self._enter(landing.parts)
-                for entry in entries:
-                    if not self._is_meant(landing, path, entry):
-                        continue
-                    if folder is not None and folder.fresh and is_ordinary(entry):
-                        self._batch.add_file(landing.parts, entry)
-                    else:
-                        yield from self._one(landing, folder, entry)
-                    if self._is_full():
-                        yield self._take_batch()
+                if landing is not None:
+                    meant = entries
+                    if landing.only is not None:
+                        meant = [entry for entry in entries if self._is_meant(landing.only, path, entry)]
+                    yield from self._folder(landing, meant, is_whole=is_whole)
         finally:
             self._folders.close()
         self._note_left()
         for missing in self._aim.unseen():
             self._tally.list_path(missing, Reason.NOT_FOUND, "it is not in the snapshot")
         yield self._batch
+
+    def _folder(self, landing: Landing, entries: list[Entry], *, is_whole: bool) -> Iterator[Batch]:
+        """Plan (a part of) a folder."""
+        folder = self._new_leaf(landing) if is_whole else None
+        if folder is not None:
+            rest = yield from self._fill(landing.parts, entries)
+        else:
+            folder, rest = self._enter(landing.parts), entries
+        for entry in rest:
+            if folder is not None and folder.fresh and is_ordinary(entry):
+                self._batch.add_file(landing.parts, entry, is_own=not folder.gives)
+            else:
+                yield from self._one(landing, folder, entry)
+            if self._is_full():
+                yield self._take_batch()
 
     def _landing(self, path: bytes) -> Landing | None:
         """Return where a folder goes; a path that cannot be is listed."""
@@ -114,11 +122,9 @@ class Planner:
             self._tally.list_path(path, Reason.OUTSIDE_TARGET, error.text)
             return None
 
-    def _is_meant(self, landing: Landing, path: bytes, entry: Entry) -> bool:
+    def _is_meant(self, only: dict[bytes, bool], path: bytes, entry: Entry) -> bool:
         """Whether the entry was asked for or leads to what was."""
-        if landing.only is None:
-            return True
-        asked = landing.only.get(entry.name)
+        asked = only.get(entry.name)
         if asked:
             self._aim.note_seen(path, entry.name)
         return bool(asked) or (asked is not None and entry.stat.type is _FOLDER)
@@ -139,6 +145,32 @@ class Planner:
             self._note_left()
         return None
 
+    def _new_leaf(self, landing: Landing) -> Folder | None:
+        """Return a folder that is yet to be made at once with its files; None when this one cannot be.
+
+        Folders in it would have been entered before. In the one above nobody else can be, for this restore has made it
+        and not finished it; so nobody can put anything in the place of what has a temporary name there.
+        """
+        parts = landing.parts
+        if not parts or landing.only is not None or self._folders.is_within(parts):
+            return None
+        above = self._enter(parts[:-1])
+        if above is None or not above.fresh or above.gives or parts[-1] in above.made:
+            return None
+        above.made.add(parts[-1])
+        return Folder(parts[-1], -1, fresh=True)
+
+    def _fill(self, parts: Parts, entries: list[Entry]) -> Generator[Batch, None, list[Entry]]:
+        """Plan a new leaf with its ordinary files, in one batch; return what else is in it."""
+        ordinary: list[Entry] = []
+        rest: list[Entry] = []
+        for entry in entries:
+            (ordinary if is_ordinary(entry) else rest).append(entry)
+        if self._batch.bytes + sum([entry.stat.size for entry in ordinary]) > BATCH_BYTES:
+            yield self._take_batch()
+        self._batch.add_folder(parts, ordinary)
+        return rest
+
     def _block(self, parts: Parts, reason: Reason, detail: str) -> None:
         """List the component that could not be entered; nothing below it is tried again."""
         blocked = parts[: self._folders.depth + 1]
@@ -151,11 +183,13 @@ class Planner:
 
     def _make_or_open(self, parent: Folder, name: bytes) -> Folder:
         """Step down into a folder; it is made when nothing is there."""
-        if not parent.fresh and (folder := self._open(parent, name)) is not None:
+        may_be_there = not parent.fresh or name in parent.made
+        if may_be_there and (folder := self._open(parent, name)) is not None:
             return folder
         system.make_folder(parent.handle, name)
         parent.made.add(name)
-        return Folder(name, system.open_folder(parent.handle, name), fresh=True)
+        handle = system.open_folder(parent.handle, name)
+        return Folder(name, handle, fresh=True, gives=parent.gives if parent.fresh else system.gives_on(handle))
 
     def _open(self, parent: Folder, name: bytes) -> Folder | None:
         """Open a folder that is there; None when the name is free (now)."""

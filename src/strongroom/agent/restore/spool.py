@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from strongroom.protocol.messages import ListedFolder
 
 _LENGTHS: Final = struct.Struct("<II")
+_MOST_TOGETHER: Final = 4096
 
 
 @dataclass
@@ -35,8 +36,27 @@ class Listing:
     files: int = 0
     size_bytes: int = 0
 
-    def folders(self) -> Iterator[tuple[bytes, list[Entry]]]:
-        """Yield each folder's raw path in the snapshot with (a part of) its entries."""
+    def folders(self) -> Iterator[tuple[bytes, list[Entry], bool]]:
+        """Yield each folder's raw path in the snapshot with its entries, and whether these are all.
+
+        The parts of a folder are put together as long as it has not very many entries.
+        """
+        path: bytes | None = None
+        entries: list[Entry] = []
+        is_whole = True
+        for part_of, more in self._parts():
+            goes_on = part_of == path
+            if goes_on and len(entries) + len(more) <= _MOST_TOGETHER:
+                entries += more
+                continue
+            if path is not None:
+                yield path, entries, is_whole and not goes_on
+            path, entries, is_whole = part_of, more, not goes_on
+        if path is not None:
+            yield path, entries, is_whole
+
+    def _parts(self) -> Iterator[tuple[bytes, list[Entry]]]:
+        """Yield the parts of folders as they came."""
         self.spool.seek(0)
         while head := self.spool.read(_LENGTHS.size):
             path_bytes, node_bytes = _LENGTHS.unpack(head)

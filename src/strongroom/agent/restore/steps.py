@@ -39,11 +39,15 @@ class Files:
     """Make ordinary small files of one folder (see `bulk`) whose names were free.
 
     Args:
+        is_own: this restore has made the folder, nobody else can be in it yet, and it gives nothing on.
+        is_new: the folder, which will be so too, is still to be made; these are all its ordinary files.
         failed: what could not be made ahead; the careful writer has still to do it.
     """
 
     parts: Parts
     entries: list[Entry]
+    is_own: bool = False
+    is_new: bool = False
     failed: list[Entry] = field(default_factory=list)
 
 
@@ -104,16 +108,24 @@ class Batch:
     bytes: int = 0
     size: int = 0
 
-    def add_file(self, parts: Parts, entry: Entry) -> None:
+    def add_file(self, parts: Parts, entry: Entry, *, is_own: bool = False) -> None:
         """Add an ordinary small file whose name is free; it joins the ones of its folder before it."""
         last = self.steps[-1] if self.steps else None
         if isinstance(last, Files) and last.parts is parts:
             last.entries.append(entry)
         else:
-            self.steps.append(Files(parts, [entry]))
+            self.steps.append(Files(parts, [entry], is_own))
         self.ids += entry.content
         self.bytes += entry.stat.size
         self.size += 1
+
+    def add_folder(self, parts: Parts, entries: list[Entry]) -> None:
+        """Add a folder that is to be made, with all its ordinary small files."""
+        self.steps.append(Files(parts, entries, is_own=True, is_new=True))
+        for entry in entries:
+            self.ids += entry.content
+            self.bytes += entry.stat.size
+        self.size += len(entries)
 
 
 def group_of(entry: Entry) -> HardLinkGroup | None:

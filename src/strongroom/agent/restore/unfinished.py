@@ -1,8 +1,8 @@
 """What a kill leaves behind in a restore's target, and how it is found and removed.
 
-Why: files are written under temporary names until they are whole, and an agent that is killed does not remove the last
-ones. So each batch of work is noted in the agent's own folder before it begins, and the note goes when it is done;
-a note that is found at the next start says where to look.
+Why: files, and new folders with their files, have temporary names until they are whole, and an agent that is killed
+does not remove the last ones. So each batch of work is noted in the agent's own folder before it begins, and the note
+goes when it is done; a note that is found at the next start says where to look.
 Promises: nothing is removed but names with this job's own prefix.
 """
 
@@ -23,19 +23,21 @@ from strongroom.agent.restore.folders import Folders
 from strongroom.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
 _FOLDER: Final = "unfinished"
+_OWN: Final = 0o700
 _log: Final = logging.getLogger(__name__)
 
 
 class _Note(msgspec.Struct, frozen=True, array_like=True):
-    """Where work is being done: folders below the target."""
+    """Where work is being done: folders below the target in which files have temporary names, or new folders have."""
 
     target: bytes
     prefix: bytes
     places: list[Parts]
+    above_new: list[Parts] = []
 
 
 class Unfinished:
@@ -54,22 +56,24 @@ class Unfinished:
         return self._prefix + secrets.token_hex(8).encode()
 
     @contextmanager
-    def noted(self, places: Sequence[Parts]) -> Iterator[None]:
+    def noted(self, places: Collection[Parts], above_new: Collection[Parts] = ()) -> Iterator[None]:
         """Keep a note as long as the block runs.
 
         Args:
-            places: folders in which temporary names are used.
+            places: folders in which files have temporary names.
+            above_new: folders in which folders have; nobody but this restore can be in them.
 
         Raises:
             Unavailable: the note cannot be written.
         """
-        if not places:
+        if not places and not above_new:
             yield
             return
+        note = _Note(self._target, self._prefix, list(places), list(above_new))
         path = self._folder / f"{self._job_id}-{next(self._numbers)}"
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.write_bytes(msgspec.msgpack.encode(_Note(self._target, self._prefix, list(places))))
+            path.write_bytes(msgspec.msgpack.encode(note))
         except OSError as error:
             raise Unavailable(
                 f"What the restore is doing could not be noted in {self._folder}: {error.strerror}.",
@@ -104,16 +108,31 @@ def _sweep(note: _Note) -> None:
     target = os.open(note.target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     folders = Folders(target)
     try:
-        for parts in note.places:
-            with suppress(FileNotFoundError, NotADirectoryError):
-                _clean(folders.enter(parts).handle, note.prefix)
+        for places, remove in ((note.places, system.remove), (note.above_new, _remove_new)):
+            for parts in places:
+                with suppress(FileNotFoundError, NotADirectoryError):
+                    _clean(folders.enter(parts).handle, note.prefix, remove)
     finally:
         folders.close()
         os.close(target)
 
 
-def _clean(folder: int, prefix: bytes) -> None:
-    """Remove temporary names from one folder."""
+def _clean(folder: int, prefix: bytes, remove: Callable[[int, bytes], None]) -> None:
+    """Remove temporary names from one folder; a thing of another kind than was made there stays."""
     for found in map(os.fsencode, os.listdir(folder)):
         if found.startswith(prefix):
-            system.remove(folder, found)
+            with suppress(IsADirectoryError, NotADirectoryError):
+                remove(folder, found)
+
+
+def _remove_new(parent: int, name: bytes) -> None:
+    """Remove a folder that was being filled, if it is as it is made: closed to others, and with only files in it."""
+    handle = system.open_folder(parent, name)
+    try:
+        seen = os.fstat(handle)
+        if seen.st_uid == os.geteuid() and seen.st_mode & 0o777 == _OWN:
+            for found in os.listdir(handle):
+                os.unlink(found, dir_fd=handle)
+            os.rmdir(name, dir_fd=parent)
+    finally:
+        os.close(handle)

@@ -14,7 +14,7 @@ def test_two_restores_into_one_target_leave_whole_files(tmp_path):
     contents = {}
     for side in ("one", "other"):
         for number in range(600):
-            folder = tmp_path / side / f"f{number % 15:02}"
+            folder = tmp_path / side / "deep" / f"f{number % 15:02}"
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"n{number}").write_bytes(side.encode() * 500 + b"%d" % number)
             contents.setdefault(f"n{number}", set()).add((folder / f"n{number}").read_bytes())
@@ -38,4 +38,4 @@ def test_two_restores_into_one_target_leave_whole_files(tmp_path):
                 found[name] = file.read()
     assert set(found) == set(contents)
     assert all(content in contents[name] for name, content in found.items())
-    assert all(name.startswith(("n", "f")) for name in missed)
+    assert all(name.startswith(("n", "f", "deep")) for name in missed)

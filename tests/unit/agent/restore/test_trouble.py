@@ -41,7 +41,7 @@ def top(tmp_path):
 
 
 def leftovers(folder):
-    return [name for _, _, files in os.walk(folder) for name in files if name.startswith(".strongroom")]
+    return [name for _, below, files in os.walk(folder) for name in below + files if name.startswith(".strongroom")]
 
 
 def test_a_chunk_that_the_server_lacks_costs_only_its_files(top, tmp_path, restore):
