@@ -13,6 +13,7 @@ import os
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from strongroom.agent.platform import linux_place as system
+from strongroom.agent.platform.linux_direct import Staging
 from strongroom.agent.platform.linux_flags import KEPT, LOCKING, SHAPING, read_flags, set_flags
 from strongroom.agent.platform.linux_unlock import unlock
 from strongroom.agent.restore.aside import move_aside
@@ -69,6 +70,7 @@ class Placer:
         self._tally = tally
         self._fetcher = fetcher
         self._writing: Writing | None = None
+        self._staging = Staging()
         self._locking = Locking(self._other_folders, tally)
         self._groups: dict[HardLinkGroup, tuple[Parts, bytes, Identity, str]] = {}
 
@@ -175,7 +177,7 @@ class Placer:
 
     def _begin(self, folder: Folder, entry: Entry) -> Writing:
         """Make a temporary file."""
-        return self._made(lambda name: Writing(folder, name, entry))
+        return self._made(lambda name: Writing(folder, name, entry, self._staging))
 
     def _made(self, make: Callable[[bytes], Made]) -> Made:
         """Make something under the temporary name, or under a new one when somebody has taken it."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from strongroom.agent.platform import linux_place as system
+from strongroom.agent.platform.linux_direct import DirectFile, Staging
 from strongroom.agent.platform.linux_flags import KEPT, LOCKING, SHAPING, set_flags
 from strongroom.errors import Damaged
 
@@ -14,12 +15,18 @@ if TYPE_CHECKING:
     from strongroom.agent.restore.folders import Folder
     from strongroom.model.entry import Entry
 
+DIRECT_BYTES: Final = 1 << 20
+"""A file of this size is written past the cache."""
+
 
 class Writing:
     """An opened temporary file; `finish` closes it, `give_up` removes it too."""
 
-    def __init__(self, folder: Folder, temporary: bytes, entry: Entry) -> None:
+    def __init__(self, folder: Folder, temporary: bytes, entry: Entry, staging: Staging) -> None:
         """Make the temporary file.
+
+        Args:
+            staging: is the file's own until it is finished.
 
         Raises:
             OSError: it cannot be made.
@@ -36,6 +43,8 @@ class Writing:
         except OSError:
             self.give_up()
             raise
+        is_direct = self._extents is None and entry.stat.size >= DIRECT_BYTES
+        self._direct = DirectFile(self._handle, staging) if is_direct else None
         self.identity: Identity = (0, 0, 0, 0)  # known once it is finished
 
     def _shape(self, entry: Entry) -> None:
@@ -54,6 +63,9 @@ class Writing:
             Damaged: a sparse file has more content than ranges for it.
         """
         self.written += len(data)
+        if self._direct is not None:
+            self._direct.write(data)
+            return
         if self._extents is None:
             system.write_all(self._handle, data)
             return
@@ -72,11 +84,13 @@ class Writing:
         """Set metadata and flags, but for those that lock it, and close the file; return what could not be set.
 
         Raises:
-            OSError: it cannot be closed in order.
+            OSError: it cannot be written to its end, or closed in order.
             Damaged: a sparse file has less content than ranges for it.
         """
         if self._extents:
             raise _misfit()
+        if self._direct is not None:
+            self._direct.finish()
         troubles = system.set_metadata(self._handle, entry, now_ns, shed=self.folder.gives)
         if self._has_flags:
             troubles += self._troubles + set_flags(self._handle, entry.flags, KEPT & ~SHAPING & ~LOCKING)

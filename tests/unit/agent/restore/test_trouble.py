@@ -155,10 +155,11 @@ def test_a_cancelled_restore_leaves_no_temporary_file(top, tmp_path, restore):
 
 
 def test_a_full_disk_ends_the_job(top, tmp_path, restore, monkeypatch):
-    def full(handle, data):
+    def full(handle, data, offset=0):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(linux_place, "write_all", full)
+    monkeypatch.setattr(os, "pwrite", full)
     with pytest.raises(TargetFull):
         restore(TakenSnapshot().take(top), tmp_path / "target")
     assert leftovers(tmp_path / "target") == []
