@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -101,9 +101,10 @@ class Planner:
 
     def _folder(self, landing: Landing, entries: list[Entry], *, is_whole: bool) -> Iterator[Batch]:
         """Plan (a part of) a folder."""
-        folder = self._new_leaf(landing) if is_whole else None
+        ordinary, rest = _parted(entries) if is_whole else ([], entries)
+        folder = self._new_leaf(landing) if is_whole and _bytes_of(ordinary) <= BATCH_BYTES else None
         if folder is not None:
-            rest = yield from self._fill(landing.parts, entries)
+            yield from self._fill(landing.parts, ordinary)
         else:
             folder, rest = self._enter(landing.parts), entries
         for entry in rest:
@@ -160,16 +161,11 @@ class Planner:
         above.made.add(parts[-1])
         return Folder(parts[-1], -1, fresh=True)
 
-    def _fill(self, parts: Parts, entries: list[Entry]) -> Generator[Batch, None, list[Entry]]:
-        """Plan a new leaf with its ordinary files, in one batch; return what else is in it."""
-        ordinary: list[Entry] = []
-        rest: list[Entry] = []
-        for entry in entries:
-            (ordinary if is_ordinary(entry) else rest).append(entry)
-        if self._batch.bytes + sum([entry.stat.size for entry in ordinary]) > BATCH_BYTES:
+    def _fill(self, parts: Parts, ordinary: list[Entry]) -> Iterator[Batch]:
+        """Plan a new leaf with its ordinary files, in one batch."""
+        if self._batch.bytes + _bytes_of(ordinary) > BATCH_BYTES or self._is_full():
             yield self._take_batch()
         self._batch.add_folder(parts, ordinary)
-        return rest
 
     def _block(self, parts: Parts, reason: Reason, detail: str) -> None:
         """List the component that could not be entered; nothing below it is tried again."""
@@ -335,6 +331,20 @@ class _InTheWay(Exception):
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+
+
+def _parted(entries: list[Entry]) -> tuple[list[Entry], list[Entry]]:
+    """Return the ordinary files, and all else."""
+    ordinary: list[Entry] = []
+    rest: list[Entry] = []
+    for entry in entries:
+        (ordinary if is_ordinary(entry) else rest).append(entry)
+    return ordinary, rest
+
+
+def _bytes_of(entries: list[Entry]) -> int:
+    """Return how much content entries have."""
+    return sum([entry.stat.size for entry in entries])
 
 
 def _unlock(folder: Folder) -> None:

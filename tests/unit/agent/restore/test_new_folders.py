@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from strongroom.agent.restore import spool
+from strongroom.agent.restore import fetch, plan, spool
 from strongroom.model.entry import Entry, EntryType, Stat
 from tests.unit.agent.restore import taken
 from tests.unit.agent.restore.taken import TakenSnapshot, look_at
@@ -73,6 +73,32 @@ def test_a_folder_all_of_whose_chunks_are_lost_is_there_and_empty(top, tmp_path,
     assert heard.reasons() == {os.fsencode(made / name): "read_error" for name in names}
     assert os.listdir(made) == ["n000"]  # it had no chunk
     assert made.stat().st_mtime_ns != 0
+
+
+def test_what_is_held_at_once_is_bounded_for_large_and_for_many_new_folders(tmp_path, restore, monkeypatch):
+    """A fetcher refuses a batch beyond its bound, and then files would be missing."""
+    monkeypatch.setattr(plan, "BATCH_BYTES", 20_000)
+    monkeypatch.setattr(plan, "_BATCH_STEPS", 50)
+    monkeypatch.setattr(fetch, "MOST_BYTES", 20_000 + taken.CHUNK)
+    sizes = []
+    batches = plan.Planner.batches
+
+    def watched(*arguments):
+        for batch in batches(*arguments):
+            sizes.append((batch.bytes, batch.size))
+            yield batch
+
+    monkeypatch.setattr(plan.Planner, "batches", watched)
+    top = tmp_path / "source"
+    for number in range(400):
+        folder = top / "large" if number < 100 else top / f"small{number // 10}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number}").write_bytes(os.urandom(1000 if number < 100 else 10))
+    _, heard = restore(TakenSnapshot().take(top), tmp_path / "target")
+    assert heard.files == []
+    assert look_at(tmp_path / "target") == look_at(top)
+    assert max(held for held, _ in sizes) <= 20_000 + 1000
+    assert max(count for _, count in sizes) <= 50 + 10
 
 
 def test_a_temporary_name_that_is_taken_by_a_folder_does_not_matter(top, tmp_path, restore, monkeypatch):
