@@ -30,6 +30,9 @@ SILENCE_S: Final = 60
 """A peer that sends nothing, or takes nothing, for so long is let go."""
 WHOLE_BODY_S: Final = 300
 """A body that has not arrived after so long is given up, however steadily it drips."""
+GATHER_S: Final = 0.002
+"""So long a large body that arrives in small pieces is left alone, so that the next piece is a large one (ADR 58)."""
+SMALL_PIECE_BYTES: Final = 64 << 10
 DRAIN_BYTES: Final = 32 << 20
 MSGPACK: Final = b"application/msgpack"
 _DRAIN_S: Final = 30
@@ -100,7 +103,7 @@ class Exchange:
             TooSlow: it did not arrive in time.
             PeerGone: the peer hung up.
         """
-        self.require_size(limit)
+        expected = self.require_size(limit)
         pieces: list[bytes] = []
         size = 0
         try:
@@ -112,6 +115,9 @@ class Exchange:
                     if size > limit:
                         raise _too_large(limit)
                     pieces.append(piece)
+                    if len(piece) < SMALL_PIECE_BYTES < (expected - size) // 2 and not self._body_read:
+                        # Each piece costs a round of the loop and two changes of thread, whatever its size.
+                        await asyncio.sleep(GATHER_S)
         except TimeoutError:
             raise TooSlow("The request did not arrive in time.") from None
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)

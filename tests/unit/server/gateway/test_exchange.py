@@ -16,6 +16,34 @@ def test_a_body_in_pieces_is_joined():
     assert asyncio.run(peer.exchange().body(7)) == b"one two"
 
 
+def test_a_large_body_that_arrives_in_small_pieces_gathers_before_it_is_asked_for_again():
+    size = 1 << 20
+
+    class Arriving(Peer):
+        arrived = given = 0
+
+        async def arrive(self):
+            while self.arrived < size:
+                self.arrived += 1 << 10
+                await asyncio.sleep(0)
+
+        async def receive(self):
+            self.asked += 1
+            await asyncio.sleep(0)  # at least one more piece arrives
+            piece, self.given = bytes(self.arrived - self.given), self.arrived
+            return {"type": "http.request", "body": piece, "more_body": self.given < size}
+
+    async def read(peer):
+        arriving = asyncio.ensure_future(peer.arrive())
+        body = await peer.exchange().body(size)
+        await arriving
+        return body
+
+    peer = Arriving(declared=size)
+    assert asyncio.run(read(peer)) == bytes(size)
+    assert peer.asked < size // (1 << 10) // 2
+
+
 def test_a_body_without_a_declared_size_is_read_up_to_the_limit():
     assert asyncio.run(Peer(b"one", b"two").exchange().body(6)) == b"onetwo"
 
