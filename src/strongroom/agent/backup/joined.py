@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Pair = tuple[Stat, Entry | None, bool]
 """A stat, the known entry of that name, and whether it is as it was."""
+Joined = tuple[list[EncodedRun | Pair], int]
+_KEPT_BYTES: Final = 32 << 20
 _stat_decoder: Final = msgspec.msgpack.Decoder(Stat)
 _ONE: Final = b"\x91"  # the head of a leaf's body with one entry
 
@@ -45,13 +47,38 @@ def is_unchanged(old: Stat, new: Stat) -> bool:
     )
 
 
-def join_part(node: Node, stats: bytes) -> tuple[list[EncodedRun | Pair], int] | None:
-    """Join a known leaf with encoded stats.
+class Joins:
+    """Joins parts, and keeps some of the answers: the estimate asks first, the transmission asks the same again."""
 
-    Returns:
-        What became of the stats, in order; and how many known entries that are no folders have none.
-        None when the leaf must be looked at in full: it is damaged, or not as our own encoder writes it.
-    """
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[bytes, Joined, int]] = {}
+        self._kept_bytes = 0
+
+    def make(self, at: int, stats: bytes, node: Node) -> Joined | None:
+        """Join the known leaf that lies at a place with encoded stats.
+
+        Returns:
+            What became of the stats, in order; and how many known entries that are no folders have none.
+            None when the leaf must be looked at in full: it is damaged, or not as our own encoder writes it.
+        """
+        joined = _join_part(node, stats)
+        size = len(stats) + len(node.body) + len(node.tree_ids) + len(node.data_ids)
+        if joined is not None and self._kept_bytes + size <= _KEPT_BYTES:
+            self._kept[at] = (stats, joined, size)
+            self._kept_bytes += size
+        return joined
+
+    def take(self, at: int, stats: bytes) -> Joined | None:
+        """Return the answer that `make` gave, if it was kept; it is kept no longer."""
+        kept = self._kept.pop(at, None)
+        if kept is None:
+            return None
+        asked, joined, size = kept
+        self._kept_bytes -= size
+        return joined if asked == stats else None
+
+
+def _join_part(node: Node, stats: bytes) -> Joined | None:
     joined = join(node.body, stats)
     if joined is None:
         return None

@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Final, NamedTuple, Self
 import msgspec
 from blake3 import blake3
 
-from strongroom.agent.backup.joined import join_part
+from strongroom.agent.backup.joined import Joins
 from strongroom.agent.backup.nodes import NodeFile, drop_other_nodes, next_generation
 from strongroom.agent.backup.spool import SpoolReader, SpoolWriter, framed_body
 from strongroom.engine.content.writer import Leaf
@@ -36,10 +36,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from strongroom.agent.backup.joined import Pair
+    from strongroom.agent.backup.joined import Joined
     from strongroom.agent.backup.places import Places
     from strongroom.agent.backup.sink import BackupSink
-    from strongroom.engine.format.splice import EncodedRun
     from strongroom.engine.format.tree import Node
     from strongroom.protocol.messages import BackupOrder
 
@@ -96,6 +95,7 @@ class Known:
     def __init__(self, file: IO[bytes] | None = None, nodes: NodeFile | None = None, meant: NodesMeant | None = None):
         self._file = file
         self._nodes = nodes
+        self._joins = Joins()
         self.meant = meant
 
     def folders(self) -> Iterator[KnownFolder]:
@@ -129,10 +129,10 @@ class Known:
             )
         return entries
 
-    def join(self, part: KnownPart, stats: bytes) -> tuple[list[EncodedRun | Pair], int] | None:
-        """Join a part with encoded stats; see `join_part`. None also when it is damaged, for `entries` to tell."""
+    def join(self, part: KnownPart, stats: bytes) -> Joined | None:
+        """Join a part with encoded stats; see `joined.py`. None also when it is damaged, for `entries` to tell."""
         try:
-            return join_part(self._node(part), stats)
+            return self._joins.take(part.at, stats) or self._joins.make(part.at, stats, self._node(part))
         except Damaged:
             return None
 
