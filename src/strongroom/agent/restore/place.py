@@ -63,6 +63,7 @@ class Placer:
         """Place below the site's target."""
         self._folders = Folders(site.target, site.into)
         self._other_folders = Folders(site.target, site.into)
+        self._site = site
         self._unfinished = site.unfinished
         self._now_ns = site.now_ns
         self._temporary = self._unfinished.new_name()
@@ -87,6 +88,7 @@ class Placer:
                         if number % _SHOW_EVERY == 0 or isinstance(step, Files):
                             self._tally.show(step.parts)
                         self._carry_out(step, chunks)
+                self._site.note_written(batch.bytes)
             self._locking.lock_rest()
         finally:
             if self._writing is not None:

@@ -1,13 +1,15 @@
 """The site of a restore: what all that write into one target share.
 
-It opens folders, and remembers one of each file system so that all can be flushed at the end.
+It opens folders, and remembers one of each file system so that all can be flushed at the end, and ahead of it: a disk
+that is left to write all at the end idles before it, and the restore waits for it then.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final
 
 from strongroom import clock
 from strongroom.agent.platform import linux_place as system
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from strongroom.agent.restore.unfinished import Unfinished
+
+_FLUSH_BYTES: Final = 64 << 20
 
 
 class Site:
@@ -34,6 +38,9 @@ class Site:
         self.now_ns = clock.now_ns()
         self._lock = threading.Lock()
         self._flushable = {os.fstat(target).st_dev: os.dup(target)}
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="flush")
+        self._ahead: Future[None] | None = None
+        self._unflushed = 0
 
     def into(self, parent: Folder, name: bytes) -> Folder:
         """Step down into a folder.
@@ -49,13 +56,28 @@ class Site:
                     self._flushable[device] = os.dup(handle)
         return Folder(name, handle, gives=system.gives_on(handle))
 
+    def note_written(self, size_bytes: int) -> None:
+        """Have the disks begin with what was written so far, when it is much; call it from one thread only."""
+        self._unflushed += size_bytes
+        if self._unflushed >= _FLUSH_BYTES and (self._ahead is None or _went_well(self._ahead)):
+            self._unflushed = 0
+            self._ahead = self._pool.submit(self._flush)
+
     def flush(self) -> None:
         """Wait until all that was written is on disk, on each file system that was entered.
 
         Raises:
             OSError: it could not be written.
         """
-        for handle in self._flushable.values():
+        if self._ahead is not None:
+            self._ahead.result()  # the system tells of a failure once only
+        self._flush()
+
+    def _flush(self) -> None:
+        """Flush each file system."""
+        with self._lock:
+            handles = list(self._flushable.values())
+        for handle in handles:
             system.flush(handle)
 
     def __enter__(self) -> Self:
@@ -64,6 +86,12 @@ class Site:
 
     def __exit__(self, *_: object) -> None:
         """Close all."""
+        self._pool.shutdown()
         for handle in self._flushable.values():
             os.close(handle)
         self._flushable.clear()
+
+
+def _went_well(ahead: Future[None]) -> bool:
+    """Whether flushing ahead is done, and did not fail: a failure is kept for the end."""
+    return ahead.done() and ahead.exception() is None
