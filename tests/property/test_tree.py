@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from strongroom.engine.content.writer import SnapshotWriter
 from strongroom.engine.format.ids import pack_ids
+from strongroom.engine.format.splice import EncodedRun, encode_file, encode_owner
 from strongroom.engine.format.tree import (
     decode_node,
     encode_inner,
@@ -21,9 +22,10 @@ from strongroom.engine.format.tree import (
     leaf_totals,
     list_items,
     node_refs,
+    splice_leaf,
 )
 from strongroom.errors import Damaged, Mistake
-from strongroom.model.entry import EntryType
+from strongroom.model.entry import Entry, EntryType
 from strongroom.testing.memory_sink import MemorySink
 from tests.property.strategies import KEYS, entries, ids, leaves, names, plain_folder, split_parts
 
@@ -135,6 +137,23 @@ def hand_made_leaf(part):
 def test_a_leaf_made_by_hand_is_the_same(part):
     """The document is enough to make a node: nothing but what it says goes into one."""
     assert hand_made_leaf(part) == encode_leaf(part)
+
+
+@given(leaves(), st.integers(0, 2**32 - 1))
+def test_a_leaf_of_files_encoded_one_by_one_is_the_same(part, flags):
+    """What the reading of small files encodes at once is what every other entry becomes."""
+    pieces = []
+    for number, entry in enumerate(part):
+        if entry.stat.type == EntryType.FILE:
+            kept = flags if number % 2 else 0
+            part[number] = Entry(entry.stat, entry.user, entry.group, content=entry.content[:1], flags=kept)
+            row = encode_file(
+                msgspec.msgpack.encode(entry.stat), encode_owner(entry.user, entry.group), kept, len(entry.content[:1])
+            )
+            pieces.append(EncodedRun(1, row, b"", pack_ids(entry.content[:1])))
+        else:
+            pieces.append(entry)
+    assert splice_leaf(pieces) == encode_leaf(part)
 
 
 @settings(max_examples=12)

@@ -1,9 +1,9 @@
 """The types of the compiled `gather`; what it means is written in gather_reference.py."""
 
-from collections.abc import Sequence
-
 from typing_extensions import Buffer
 
 from strongroom.kernel.gather_reference import Gathered
 
-def gather(folder: int, names: Sequence[bytes], buffer: Buffer, limit: int) -> list[Gathered | None]: ...
+def gather(
+    folder: int, stats: Buffer, start: int, buffer: Buffer, *, most: int, limit: int, kept: int, avoided: Buffer
+) -> tuple[list[Gathered], int]: ...

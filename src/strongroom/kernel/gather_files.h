@@ -7,15 +7,26 @@
 #include <stdint.h>
 
 struct sr_gathered {
-    int plain; /* the rest is set only if it is */
-    uint32_t mode, uid, gid, flags;
+    size_t begin, end; /* where its stat lies */
+    int plain;         /* the rest is set only if it is */
+    uint32_t uid, gid, flags;
     uint64_t size, inode;
-    int64_t mtime_ns, ctime_ns;
 };
 
-/* Read the plain ones of `count` files into `buffer`, end to end; fill one row for each name that was looked at, and
- * return how many those are: fewer than `count` when the content of the next has no room. */
-size_t sr_gather(int folder, const char *const *names, size_t count, size_t limit, uint8_t *buffer, size_t room,
-                 struct sr_gathered *rows);
+/* What to read: the encoded stats from `at` on, at most `most` of them, and no file with one of the sorted inode
+ * numbers in `avoided`. */
+struct sr_gathering {
+    int folder;
+    const uint8_t *stats;
+    size_t size, at, most;
+    uint64_t limit;
+    uint32_t kept; /* of the inode flags, those that are told */
+    const uint64_t *avoided;
+    size_t avoided_count;
+};
+
+/* Read the plain ones into `buffer`, end to end, and fill one row for each stat that was looked at; `count` is told how
+ * many those are, and `at` goes behind the last of them. Returns -1 when the stats cannot be read. */
+int sr_gather(struct sr_gathering *what, uint8_t *buffer, size_t room, struct sr_gathered *rows, size_t *count);
 
 #endif

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from strongroom.agent.backup.joined import is_unchanged
+from strongroom.agent.backup.joined import NewStats, is_unchanged
 from strongroom.agent.backup.known import decode_folder
 from strongroom.agent.backup.listing import FolderBegins, FolderEnds, ListedPart, SameFolders, order_key
 from strongroom.errors import Damaged
@@ -38,14 +38,17 @@ class PartComparison:
         self.same = same
         self._old = old
 
-    def pieces(self, *, apart: bool = False) -> Iterator[EncodedRun | Pair]:
+    def pieces(self, *, apart: bool = False) -> Iterator[EncodedRun | NewStats | Pair]:
         """Yield, in order, runs of known entries that are as they were, and each other stat with what is known of it.
 
-        To be used up, once.
+        Where nothing is known of the whole part, its stats as they are. To be used up, once.
 
         Args:
             apart: every stat by itself, changed or not.
         """
+        if self._old.has_nothing_of(self.listed):
+            yield NewStats(self.listed.stats)
+            return
         joined = None if apart else self._old.joined(self.listed)
         if joined is not None:
             yield from joined
@@ -206,6 +209,10 @@ class _OldFolder:
             return None
         self._next()
         return part
+
+    def has_nothing_of(self, listed: ListedPart) -> bool:
+        """Whether no known part meets a listed one, for which `same_as` was asked."""
+        return self._part is None or self._part.first > listed.last
 
     def joined(self, listed: ListedPart) -> list[EncodedRun | Pair] | None:
         """Return what became of a listed part; None unless it meets exactly one known part, which ends with it."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from strongroom import clock
 from strongroom.agent.backup.compare import FolderComparison, RemovedFolder, UnchangedFolders, compare
+from strongroom.agent.backup.joined import NewStats
 from strongroom.engine.format.splice import EncodedRun
 from strongroom.model.entry import EntryType
 from strongroom.model.report import Estimate
@@ -67,6 +68,10 @@ class _Tally:
         """Count what differs in a part."""
         for piece in part.pieces():
             if isinstance(piece, EncodedRun):
+                continue
+            if isinstance(piece, NewStats):
+                self.added += part.listed.files
+                self.bytes += part.listed.file_bytes()
                 continue
             stat, entry, is_known = piece
             was_file = entry is not None and entry.stat.type is not EntryType.FOLDER

@@ -8,7 +8,7 @@ decoded and judged as ever.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -26,6 +26,14 @@ Pair = tuple[Stat, Entry | None, bool]
 """A stat, the known entry of that name, and whether it is as it was."""
 Joined = tuple[list[EncodedRun | Pair], int]
 _KEPT_BYTES: Final = 32 << 20
+
+
+class NewStats(NamedTuple):
+    """Stats of which nothing is known: an encoded array of them."""
+
+    stats: bytes
+
+
 _stat_decoder: Final = msgspec.msgpack.Decoder(Stat)
 _ONE: Final = b"\x91"  # the head of a leaf's body with one entry
 

@@ -64,6 +64,24 @@ class ListedPart(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
         """Return the stats."""
         return _decoder.decode(self.stats)
 
+    def file_bytes(self) -> int:
+        """Return the sizes of all files together."""
+        return sum([stat.size for stat in _sizes.decode(self.stats)])
+
+
+class _Sized(msgspec.Struct, array_like=True, gc=False):
+    """The beginning of a `Stat`; what is no file has no size."""
+
+    name: msgspec.Raw
+    type: msgspec.Raw
+    mode: msgspec.Raw
+    uid: msgspec.Raw
+    gid: msgspec.Raw
+    size: int
+
+
+_sizes: Final = msgspec.msgpack.Decoder(list[_Sized])
+
 
 class FolderEnds(msgspec.Struct, frozen=True, array_like=True, tag=4):
     """The folder is complete."""

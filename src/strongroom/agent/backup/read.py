@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from strongroom.agent.backup.missed import MissedFiles
     from strongroom.agent.platform.base import FileReader, Folder, Locks, Source
     from strongroom.engine.content.writer import Content, SnapshotWriter
+    from strongroom.engine.format.splice import EncodedRun
 
     Xattrs = tuple[tuple[bytes, bytes], ...]
     Extents = tuple[tuple[int, int], ...] | None
@@ -38,6 +39,7 @@ TRIES: Final = 4
 _SWAPS: Final = 3
 _SWAPPED: Final = frozenset({errno.ESTALE, errno.ELOOP, errno.ENXIO, errno.EINVAL})
 """What the system says when something else stands under the name than a moment ago."""
+_decode: Final = msgspec.msgpack.Decoder(list[Stat]).decode
 NO_ID: Final = ChunkId(b"")
 _MOST_XATTR_BYTES: Final = 1 << 20
 _MOST_LINKED: Final = 16_384
@@ -69,15 +71,21 @@ class EntryReader:
         self._open: tuple[bytes, Folder] | None = None
         self.tally = Tally()
 
-    def small_files(self, parent: bytes, stats: list[Stat]) -> dict[bytes, Entry]:
-        """Return the entries of small files in a folder, by name; those that are missing must be asked for alone."""
+    def small_files(self, parent: bytes, stats: bytes) -> list[EncodedRun | Stat]:
+        """Return, in order, the entries of small files in a folder, and the stats of what must be asked for alone.
+
+        Args:
+            stats: what the scan saw, an encoded array of stats.
+        """
         try:
-            made = self._small.read(self._opened(parent), stats)
-        except OSError:  # the folder cannot be opened: to be told of each
-            return {}
-        self.tally.entries += len(made)
-        self.tally.files += len(made)
-        self.tally.bytes += sum([entry.stat.size for entry in made.values()])
+            folder = self._opened(parent)
+        except OSError:  # to be told of each
+            return list(_decode(stats))
+        files, size = self._small.files, self._small.bytes
+        made = self._small.read(folder, stats)
+        self.tally.entries += self._small.files - files
+        self.tally.files += self._small.files - files
+        self.tally.bytes += self._small.bytes - size
         return made
 
     def entry(self, parent: bytes, stat: Stat, tree: ChunkId) -> Entry | None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 from bisect import bisect_left
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from strongroom import clock
 from strongroom.agent.backup.compare import UnchangedFolders
+from strongroom.agent.backup.joined import NewStats
 from strongroom.agent.backup.known import FreshKnown, KnownWriter, decode_folder
 from strongroom.agent.backup.read import NO_ID, EntryReader, Tally
 from strongroom.engine.content.writer import LEAF_BYTES, Leaf, SnapshotWriter
@@ -25,7 +27,7 @@ from strongroom.model.report import Transfer
 from strongroom.model.steps import Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from strongroom.agent.backup.compare import FolderComparison, PartComparison
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
     from strongroom.model.entry import Stat
 
 _GONE: Final = ChunkId(b"gone")
+_encode: Final = msgspec.msgpack.Encoder().encode
+_Found = tuple[EncodedRun | Entry | None, bool]
+"""What becomes of a piece of a part, nothing when it is missed or gone; and whether it is just what the scan saw."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -165,14 +170,9 @@ class _Transmission:
 
     def _made(self, path: bytes, part: PartComparison, changed: dict[bytes, ChunkId]) -> Iterator[Leaf]:
         """Make a part: known entries for what is unchanged, the rest read."""
-        pieces = list(part.pieces(apart=_touches(part.listed, list(changed))))
-        found = self._read(path, pieces, changed)
-        made = [piece for piece in found if piece is not None]
-        is_exact = all(
-            isinstance(piece, EncodedRun) or (isinstance(entry, Entry) and entry.stat == piece[0])
-            for piece, entry in zip(pieces, found, strict=True)
-        )
-        fingerprint = part.listed.fingerprint if is_exact else b""
+        found = list(self._read(path, part, changed))
+        made = [piece for piece, _ in found if piece is not None]
+        fingerprint = part.listed.fingerprint if all(is_exact for _, is_exact in found) else b""
         entries = [piece for piece in made if isinstance(piece, Entry)]
         if len(entries) == len(made):
             return self._keep(entries, fingerprint)
@@ -183,24 +183,32 @@ class _Transmission:
         self._known.add_made(leaf, part.listed.first, part.listed.last, part.listed.files, fingerprint)
         return iter((leaf,))
 
-    def _read(
-        self, path: bytes, pieces: list[EncodedRun | Pair], changed: dict[bytes, ChunkId]
-    ) -> list[EncodedRun | Entry | None]:
-        """Return for each piece of a part what becomes of it; None for what is missed or gone."""
-        unread = [piece[0] for piece in pieces if not isinstance(piece, EncodedRun) and not piece[2]]
-        small = self._reader.small_files(path, unread)
-        found: list[EncodedRun | Entry | None] = []
-        for piece in pieces:
-            if isinstance(piece, EncodedRun):
-                found.append(piece)
+    def _read(self, path: bytes, part: PartComparison, changed: dict[bytes, ChunkId]) -> Iterator[_Found]:
+        """Yield what becomes of each piece of a part."""
+        for is_known, pieces in groupby(part.pieces(apart=_touches(part.listed, list(changed))), _is_known):
+            if not is_known:
+                yield from self._read_new(path, list(pieces), changed)
                 continue
-            stat, old, is_known = piece
-            if old is not None and is_known:
-                found.append(_as_known(stat, old, changed))
-            else:
-                found.append(small.get(stat.name) or self._entry(path, stat, old, changed))
+            for piece in pieces:
+                if isinstance(piece, EncodedRun):
+                    yield piece, True
+                elif not isinstance(piece, NewStats) and piece[1] is not None:
+                    yield _found(_as_known(piece[0], piece[1], changed), piece[0])
         self._events.progress(self._reader.tally.entries, self._reader.tally.bytes, b"/" + path)
-        return found
+
+    def _read_new(
+        self, path: bytes, pieces: Sequence[EncodedRun | NewStats | Pair], changed: dict[bytes, ChunkId]
+    ) -> Iterator[_Found]:
+        """Yield what becomes of neighbours that are new or have changed: the small files among them are read first."""
+        pairs = {piece[0].name: piece for piece in pieces if not isinstance(piece, EncodedRun | NewStats)}
+        stats = [piece.stats for piece in pieces if isinstance(piece, NewStats)]
+        for encoded in stats or [_encode([stat for stat, _, _ in pairs.values()])]:
+            for piece in self._reader.small_files(path, encoded):
+                if isinstance(piece, EncodedRun):
+                    yield piece, True
+                else:
+                    old = pairs[piece.name][1] if pairs else None
+                    yield _found(self._entry(path, piece, old, changed), piece)
 
     def _entry(self, path: bytes, stat: Stat, old: Entry | None, changed: dict[bytes, ChunkId]) -> Entry | None:
         """Return the entry of a name that has changed; None when it is missed or gone."""
@@ -225,6 +233,16 @@ class _Transmission:
         for leaf in leaves:  # too large for one leaf, so it is none of the listing's parts
             self._known.add_node(leaf)
             yield leaf
+
+
+def _is_known(piece: EncodedRun | NewStats | Pair) -> bool:
+    """Whether a piece is as it was."""
+    return isinstance(piece, EncodedRun) or (not isinstance(piece, NewStats) and piece[2])
+
+
+def _found(entry: Entry | None, stat: Stat) -> _Found:
+    """Return an entry, and whether it is just what the scan saw."""
+    return entry, entry is not None and entry.stat == stat
 
 
 def _touches(part: KnownPart | ListedPart, names: list[bytes]) -> bool:

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Protocol, Self
 from strongroom.model.host import OsFamily
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from types import TracebackType
 
+    from strongroom.kernel.gather_reference import Gathered
     from strongroom.kernel.walk_reference import Look
     from strongroom.model.entry import Stat
 
@@ -189,14 +190,22 @@ class Folder(Protocol):
         """
         ...
 
-    def gather(self, names: Sequence[bytes], buffer: memoryview, limit: int) -> list[tuple[Stat, int] | None]:
-        """Read many small files at once, their content end to end into a buffer.
+    def gather(
+        self, stats: bytes, start: int, buffer: memoryview, limit: int, misses: Locks
+    ) -> tuple[list[Gathered], int]:
+        """Read small files, as many at once as is good, their content end to end into a buffer.
+
+        Args:
+            stats: what the scan saw, encoded as an array of stats.
+            start: where in them to go on; 0 at first.
+            limit: the largest size of a small file.
+            misses: files with such a lock must not be opened.
 
         Returns:
-            For each name that was looked at, fewer than all when there is no room for the next: its stat and inode
-            flags, and its content lies in the buffer; or None where it must be looked at alone, because it is not a
-            regular file of at most `limit` bytes with one name, has extended attributes or holes, changed meanwhile,
-            or could not be read.
+            For each stat that was looked at where it begins and ends, then size, uid, gid, inode and inode flags of its
+            file, whose content lies in the buffer; and where to go on. The size is -1 where the file must be
+            looked at alone: it is not a settled regular file of at most `limit` bytes with one name, is locked, has
+            extended attributes or holes, is no longer as the scan saw it, changed meanwhile, or could not be read.
         """
         ...
 
@@ -218,10 +227,6 @@ class Folder(Protocol):
 
     def is_locked(self, stat: Stat, by: Locks) -> bool:
         """Whether another process holds such a lock on this file; asks without disturbing anyone."""
-        ...
-
-    def is_any_locked(self, stats: Sequence[Stat], by: Locks) -> bool:
-        """Whether one of many files may be locked so; if not, none of them is."""
         ...
 
     def file_system(self) -> FileSystem:

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import stat as modes
+from array import array
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -27,12 +28,11 @@ from strongroom.model.entry import EntryType, Stat
 from strongroom.model.report import HISTOGRAM_LIMITS_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from strongroom.agent.platform.base import Locks
     from strongroom.agent.platform.linux_quiet import QuietLinks
     from strongroom.agent.platform.locks import LockTable
     from strongroom.agent.platform.mounts import Mount, MountTable
+    from strongroom.kernel.gather_reference import Gathered
     from strongroom.kernel.walk_reference import Look, Part
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -52,6 +52,8 @@ _TYPES = {
 SECOND_NAMES = frozenset({"trusted.SGI_ACL_FILE", "trusted.SGI_ACL_DEFAULT"})
 """Under these XFS shows its access lists once more; elsewhere they would be attributes without a meaning."""
 _NO_XATTRS = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EACCES, errno.ENODATA)
+_MOST_GATHERED = 128  # files in one call: enough to make it cheap, few enough to hear of a cancelled job in time
+_NO_INODES = array("Q")
 _decoder = msgspec.msgpack.Decoder(list[Stat])
 _encoder = msgspec.msgpack.Encoder()
 
@@ -125,21 +127,18 @@ class LinuxFolder:
             os.close(handle)
             raise
 
-    def gather(self, names: Sequence[bytes], buffer: memoryview, limit: int) -> list[tuple[Stat, int] | None]:
+    def gather(
+        self, stats: bytes, start: int, buffer: memoryview, limit: int, misses: Locks
+    ) -> tuple[list[Gathered], int]:
         """Read many small files at once."""
-        now_ns, _ = self._mounts.moment(self._own_device(), clock.now_ns())
-        young_ns = now_ns - WHOLE_SECONDS_SETTLE_NS
-        found: list[tuple[Stat, int] | None] = []
-        for name, seen in zip(names, gather(self._handle, names, buffer, limit), strict=False):
-            if seen is None:
-                found.append(None)
-                continue
-            mode, uid, gid, size, mtime_ns, ctime_ns, inode, flags = seen
-            is_young = ctime_ns > young_ns or mtime_ns > young_ns
-            unsettled = is_young and is_unsettled(mtime_ns, ctime_ns, now_ns)
-            stat = Stat(name, _FILE, mode, uid, gid, size, mtime_ns, ctime_ns, inode, 1, 0, 0, unsettled)
-            found.append((stat, flags & KEPT))
-        return found
+        is_frozen = self._mounts.is_frozen(self._own_device())
+        avoided = _NO_INODES if is_frozen else self._locks.inodes(misses)
+        found, end = gather(
+            self._handle, stats, start, buffer, most=_MOST_GATHERED, limit=limit, kept=KEPT, avoided=avoided
+        )
+        if is_frozen or not self._locks.may_hold([row[5] for row in found if row[2] >= 0], misses):
+            return found, end
+        return [(row[0], row[1], -1, 0, 0, 0, 0) for row in found], end  # each to be looked at alone
 
     def link_target(self, name: bytes) -> bytes:
         """Return what a symbolic link points to."""
@@ -166,12 +165,6 @@ class LinuxFolder:
         if not devices or self._mounts.is_frozen(self._own_device()):
             return False
         return not devices.isdisjoint((self._own_mount().device, self._own_device()))
-
-    def is_any_locked(self, stats: Sequence[Stat], by: Locks) -> bool:
-        """Whether a file with one of these inode numbers is locked, on whatever device."""
-        return self._locks.may_hold([stat.inode for stat in stats], by) and not self._mounts.is_frozen(
-            self._own_device()
-        )
 
     def file_system(self) -> FileSystem:
         """Return the file system that the folder lies on."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+from array import array
 from typing import TYPE_CHECKING
 
 from strongroom import clock
@@ -37,6 +38,7 @@ class LockTable:
         self._path = path
         self._read_again_s = 0.0
         self._locked: dict[Locks, Locked] = {}
+        self._inodes: dict[Locks, array[int]] = {}
 
     def devices_of(self, inode: int, by: Locks) -> set[int]:
         """Return the devices on which a file with this inode number is locked; nearly always none."""
@@ -45,6 +47,13 @@ class LockTable:
     def may_hold(self, inodes: Iterable[int], by: Locks) -> bool:
         """Whether a file with one of these inode numbers is locked on some device."""
         return not self._fresh(by).keys().isdisjoint(inodes)
+
+    def inodes(self, by: Locks) -> array[int]:
+        """Return the inode numbers of all locked files on whatever device, in order, 64 bits each."""
+        locked = self._fresh(by)
+        if by not in self._inodes:
+            self._inodes[by] = array("Q", sorted(locked))
+        return self._inodes[by]
 
     def forget(self) -> None:
         """Read the table before the next answer."""
@@ -64,6 +73,7 @@ class LockTable:
                 self._locked = parse_locks(file.read(), os.getpid())
         except OSError:  # a machine without the table: what is locked shows when it is opened
             self._locked = parse_locks(b"", 0)
+        self._inodes.clear()
         now = clock.monotonic_s()
         self._read_again_s = now + max(_FRESH_S, (now - started) * _SHARE)
 

@@ -19,7 +19,7 @@ from strongroom.engine.content.runs import RunBuilder
 from strongroom.engine.content.uploads import Counts, Filling, Uploads
 from strongroom.engine.format.block import BlockKind
 from strongroom.engine.format.entries import MAX_ENTRY_IDS
-from strongroom.engine.format.ids import ID_BYTES, chunk_id, chunk_ids
+from strongroom.engine.format.ids import chunk_id, chunk_ids, unpack_ids
 from strongroom.engine.format.tree import MAX_NODE_BYTES, encode_inner, encode_leaf, encode_list
 from strongroom.errors import Mistake
 from strongroom.model.entry import ChunkId, Entry
@@ -99,28 +99,29 @@ class SnapshotWriter:
             self._data.add(chunk, data)
         return Content((chunk,), 0, size)
 
-    def add_small(self, data: memoryview, sizes: Sequence[int]) -> list[ChunkId]:
-        """Take the contents of many small files, laid end to end; return their ids, an empty one for no content.
+    def add_small(self, data: memoryview, sizes: Sequence[int]) -> bytes:
+        """Take the contents of many small files, laid end to end; return the ids, packed, of all that have content.
 
         The data is valid only for the call. Raises what an uploader raised.
 
         Args:
             sizes: of the files in order, none larger than one chunk.
         """
-        packed = chunk_ids(self._key, data, sizes)
-        ids = [ChunkId(packed[at : at + ID_BYTES]) for at in range(0, len(packed), ID_BYTES)]
         if 0 in sizes:
-            ids = [chunk if size else _NO_ID for chunk, size in zip(ids, sizes, strict=True)]
-        is_new = [chunk != _NO_ID and self._recent.note(chunk) for chunk in ids]
-        if all(is_new):
+            sizes = [size for size in sizes if size]
+        if not sizes:
+            return b""
+        packed = chunk_ids(self._key, data, sizes)
+        ids = unpack_ids(packed)
+        if self._recent.note_all(ids):
             self._data.extend(ids, sizes, bytes(data))
-            return ids
+            return packed
         start = 0
-        for chunk, size, is_sent in zip(ids, sizes, is_new, strict=True):
-            if is_sent:
+        for chunk, size in zip(ids, sizes, strict=True):
+            if self._recent.note(chunk):
                 self._data.add(chunk, bytes(data[start : start + size]))
             start += size
-        return ids
+        return packed
 
     def add_stream(self, readinto: Callable[[memoryview], int]) -> Content:
         """Take the content of a file piece by piece. Raises what an uploader or `readinto` raised.
@@ -211,7 +212,7 @@ class SnapshotWriter:
 
 
 class _RecentIds:
-    """The last ids that were noted, at least `count` and at most twice as many of them.
+    """The last ids that were noted, at least `count` and little more than twice as many of them.
 
     Two generations cost nothing per id; one that was forgotten is only asked for, or sent, once more.
     """
@@ -226,10 +227,21 @@ class _RecentIds:
         if chunk in self._young or chunk in self._old:
             return False
         self._young.add(chunk)
+        self._age()
+        return True
+
+    def note_all(self, chunks: Sequence[ChunkId]) -> bool:
+        """Remember many ids if all of them are new, and no two are the same; tell whether that was so."""
+        new = set(chunks)
+        if len(new) < len(chunks) or not (self._young.isdisjoint(new) and self._old.isdisjoint(new)):
+            return False
+        self._young |= new
+        self._age()
+        return True
+
+    def _age(self) -> None:
         if len(self._young) >= self._count:
             self._old, self._young = self._young, set()
-        return True
 
 
 _EMPTY: Final = Content()
-_NO_ID: Final = ChunkId(b"")

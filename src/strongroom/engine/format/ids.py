@@ -5,7 +5,7 @@ Why: the id is the chunk's identity everywhere, and columns of ids travel and ar
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from blake3 import blake3
 
@@ -59,4 +59,4 @@ def unpack_ids(packed: bytes) -> list[ChunkId]:
     """
     if len(packed) % ID_BYTES:
         raise ValueError(f"{len(packed)} bytes are no whole number of ids.")
-    return [ChunkId(packed[at : at + ID_BYTES]) for at in range(0, len(packed), ID_BYTES)]
+    return cast("list[ChunkId]", [packed[at : at + ID_BYTES] for at in range(0, len(packed), ID_BYTES)])

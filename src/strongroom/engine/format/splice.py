@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import msgspec
+
 from strongroom.engine.format.entries import MAX_ENTRIES, encode_entries
 from strongroom.engine.format.ids import ID_BYTES, pack_ids
 
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
     from strongroom.model.entry import ChunkId, Entry
 
 _LONG_ARRAY: Final = 16
+_PLAIN, _FLAGGED = b"\x98", b"\x99"  # the heads of entries with 8 and 9 fields
+_encoder: Final = msgspec.msgpack.Encoder()
+_TAILS: Final = tuple(
+    b"".join(map(_encoder.encode, (b"", (), None, refs, 0)))  # target, attributes, holes, chunks, depth of their lists
+    for refs in (0, 1)
+)
 _ONE: Final = 1  # byte before the only entry of a body
 
 
@@ -45,6 +53,25 @@ def splice_entries(pieces: Sequence[Entry | EncodedRun]) -> tuple[bytes, bytes, 
         raise ValueError(f"it has more than {MAX_ENTRIES} entries")
     body = b"".join((_head(count), *[run.body for run in runs]))
     return body, b"".join([run.tree_ids for run in runs]), b"".join([run.data_ids for run in runs])
+
+
+def encode_owner(user: str, group: str) -> bytes:
+    """Return the names of a file's owners as they stand in an entry."""
+    return _encoder.encode(user) + _encoder.encode(group)
+
+
+def encode_file(stat: bytes | memoryview, owner: bytes, flags: int, refs: int) -> bytes:
+    """Return the entry of a file that has no attributes and no holes: the same as if it was encoded.
+
+    Args:
+        stat: an encoded stat.
+        owner: as `encode_owner` gives it.
+        flags: inode flags.
+        refs: the number of its chunks, 0 or 1.
+    """
+    if flags:
+        return b"".join((_FLAGGED, stat, owner, _TAILS[refs], _encoder.encode(flags)))
+    return b"".join((_PLAIN, stat, owner, _TAILS[refs]))
 
 
 def _encoded(entry: Entry) -> EncodedRun:

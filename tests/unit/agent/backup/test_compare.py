@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from strongroom.agent.backup.compare import FolderComparison, UnchangedFolders, compare
 from strongroom.agent.backup.estimate import estimate
 from strongroom.agent.backup.events import Events
-from strongroom.agent.backup.joined import is_unchanged
+from strongroom.agent.backup.joined import NewStats, is_unchanged
 from strongroom.agent.backup.known import Known, KnownWriter, decode_folder
 from strongroom.agent.backup.listing import Counts, ListedPart, ListingWriter, SameFolders, order_key
 from strongroom.engine.content.writer import Leaf
@@ -93,6 +93,9 @@ def flat(tree, path=b""):
 def known_entries(part):
     """Every name of a part with what is known of it."""
     for piece in part.pieces():
+        if isinstance(piece, NewStats):
+            yield from ((one.name, None) for one in msgspec.msgpack.decode(piece.stats, type=list[Stat]))
+            continue
         if not isinstance(piece, EncodedRun):
             yield piece[0].name, piece[1]
             continue
