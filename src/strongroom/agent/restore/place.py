@@ -88,7 +88,6 @@ class Placer:
                         if number % _SHOW_EVERY == 0 or isinstance(step, Files):
                             self._tally.show(step.parts)
                         self._carry_out(step, chunks)
-                self._site.note_written(batch.bytes)
             self._locking.lock_rest()
         finally:
             if self._writing is not None:
@@ -139,7 +138,9 @@ class Placer:
     def _files(self, step: Files, chunks: Mapping[ChunkId, memoryview]) -> None:
         """Count files that were made ahead, and do with care what was not."""
         self._tally.restored += len(step.entries) - len(step.failed)
-        self._tally.bytes_restored += sum([entry.stat.size for entry in step.entries])
+        size_bytes = sum([entry.stat.size for entry in step.entries])
+        self._tally.bytes_restored += size_bytes
+        self._site.note_written(size_bytes)
         if step.failed and step.is_new:
             self._make_folder(step.parts)
         for entry in step.failed:

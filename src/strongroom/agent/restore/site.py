@@ -57,7 +57,7 @@ class Site:
         return Folder(name, handle, gives=system.gives_on(handle))
 
     def note_written(self, size_bytes: int) -> None:
-        """Have the disks begin with what was written so far, when it is much; call it from one thread only."""
+        """Have the disks begin with what was written to the cache, when it is much; call it from one thread only."""
         self._unflushed += size_bytes
         if self._unflushed >= _FLUSH_BYTES and (self._ahead is None or _went_well(self._ahead)):
             self._unflushed = 0
