@@ -30,7 +30,10 @@ modules = [
     kernel("join", "join_parts.c", headers=("join_parts.h",)),
 ]
 if sys.platform == "linux":  # these make system calls of its own
-    modules.append(kernel("walk", "look.c", "names.c", headers=("look.h",)))
+    modules.append(kernel("walk", "look.c", "names.c", headers=("look.h", "msgpack.h")))
+    tour = ("tour_folders.c", "pass_known.c", "look.c", "names.c", "blake3.c")
+    tour_headers = ("tour.h", "look.h", "msgpack.h", "blake3.h", "blake3_lanes.h")
+    modules.append(kernel("tour", *tour, headers=tour_headers, dialect="gnu11"))
     modules.append(kernel("place", "place_files.c", headers=("place_files.h",)))
     modules.append(kernel("gather", "gather_files.c", headers=("gather_files.h",)))
 

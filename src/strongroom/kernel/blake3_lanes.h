@@ -68,7 +68,7 @@ SR_TARGET static void SR_NAME(parts)(const uint32_t *key, const struct part *par
             const uint8_t *from = ends ? last[lane] : part->at + BLOCK * block;
             for (int i = 0; i < 16; i++) word[i][lane] = load_32(from + 4 * i);
             number[1][lane] = ends ? part->bytes - BLOCK * (uint32_t)block : BLOCK;
-            number[2][lane] = KEYED | (block ? 0 : part->first) | (ends ? part->last : 0);
+            number[2][lane] = part->each | (block ? 0 : part->first) | (ends ? part->last : 0);
         }
         memcpy(m, word, sizeof m);
         memcpy(&length, number[1], sizeof length);

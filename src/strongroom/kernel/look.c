@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "msgpack.h"
+
 #define MOST_IN_PART 1024
 #define SECOND_NS 1000000000
 #define SETTLE_NS 20000000
@@ -40,29 +42,7 @@ static int ends_part(const char *name, size_t size) {
     return (~crc & 0xFF) == 0;
 }
 
-/* ---- msgpack: https://github.com/msgpack/msgpack/blob/master/spec.md; always the shortest form. */
-
-static uint8_t *put_big_endian(uint8_t *to, uint8_t mark, uint64_t value, int bytes) {
-    *to++ = mark;
-    for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) *to++ = (uint8_t)(value >> shift);
-    return to;
-}
-
-static uint8_t *put_unsigned(uint8_t *to, uint64_t value) {
-    if (value < 0x80) return *to++ = (uint8_t)value, to;
-    if (value <= UINT8_MAX) return put_big_endian(to, 0xCC, value, 1);
-    if (value <= UINT16_MAX) return put_big_endian(to, 0xCD, value, 2);
-    if (value <= UINT32_MAX) return put_big_endian(to, 0xCE, value, 4);
-    return put_big_endian(to, 0xCF, value, 8);
-}
-
-static uint8_t *put_negative(uint8_t *to, int64_t value) {
-    if (value >= -32) return *to++ = (uint8_t)value, to;
-    if (value >= INT8_MIN) return put_big_endian(to, 0xD0, (uint64_t)value, 1);
-    if (value >= INT16_MIN) return put_big_endian(to, 0xD1, (uint64_t)value, 2);
-    if (value >= INT32_MIN) return put_big_endian(to, 0xD2, (uint64_t)value, 4);
-    return put_big_endian(to, 0xD3, (uint64_t)value, 8);
-}
+/* ---- one stat */
 
 /* A time is stored as the nearest of the years 1677 to 2554. */
 static uint8_t *put_time(uint8_t *to, __int128 time_ns) {
@@ -70,14 +50,6 @@ static uint8_t *put_time(uint8_t *to, __int128 time_ns) {
     if (time_ns > (__int128)UINT64_MAX) time_ns = UINT64_MAX;
     return time_ns < 0 ? put_negative(to, (int64_t)time_ns) : put_unsigned(to, (uint64_t)time_ns);
 }
-
-static uint8_t *put_name(uint8_t *to, const char *name, size_t size) {
-    to = size <= UINT8_MAX ? put_big_endian(to, 0xC4, size, 1) : put_big_endian(to, 0xC5, size, 2);
-    memcpy(to, name, size);
-    return to + size;
-}
-
-/* ---- one stat */
 
 static __int128 time_ns(const struct statx_timestamp *time) { return (__int128)time->tv_sec * SECOND_NS + time->tv_nsec; }
 
@@ -94,7 +66,7 @@ static uint8_t *put_stat(uint8_t *to, const char *name, size_t size, const struc
     int is_device = type == CHAR_TYPE || type == BLOCK_TYPE;
     uint64_t names = type == FOLDER_TYPE ? 1 : raw->stx_nlink;
     *to++ = 0x90 | 13; /* the number of a stat's fields */
-    to = put_name(to, name, size);
+    to = put_bytes(to, name, size);
     to = put_unsigned(to, type);
     to = put_unsigned(to, raw->stx_mode & 07777);
     to = put_unsigned(to, raw->stx_uid);
@@ -161,12 +133,8 @@ static int begin_part(struct sr_look *look, struct sr_part *part) {
 
 static void end_part(struct sr_look *look, struct sr_part *part) {
     if (!part->entries) return;
-    size_t head = part->entries < 16 ? 1 : 3;
-    part->begin -= head;
-    if (head == 1)
-        look->encoded[part->begin] = (uint8_t)(0x90 | part->entries);
-    else
-        put_big_endian(look->encoded + part->begin, 0xDC, part->entries, 2);
+    part->begin -= part->entries < 16 ? 1 : 3;
+    put_array(look->encoded + part->begin, part->entries);
     part->end = look->used;
     look->parts[look->part_count++] = *part;
 }

@@ -24,13 +24,22 @@ class Belonging:
     """The rules of one set, and the agent's own places, which belong to none."""
 
     def __init__(self, order: BackupOrder, places: Places, source: Source) -> None:
-        """Prepare for an order."""
+        """Prepare for an order.
+
+        `any_names` and `marks` say which folders of others a tour leaves alone, see `kernel.tour_reference`.
+        """
         self._exclusions = Exclusions(order.content.exclude)
-        self._raw_names = order.options.raw_names
         self._own: dict[bytes, set[bytes]] = {}  # names by folder
         for path in {bytes(places.state.resolve()).strip(b"/"), *source.own_places()}:
             folder, _, name = path.rpartition(b"/")
             self._own.setdefault(folder, set()).add(name)
+        self._around_own = {above for folder in self._own for above in (folder, *_all_above(folder))}
+        self.any_names = order.options.raw_names
+        self.marks = tuple(self._exclusions.marks)
+
+    def is_around_own(self, path: bytes) -> bool:
+        """Whether something in a folder, however deep, is the agent's own."""
+        return path in self._around_own
 
     def is_excluded(self, folder: bytes, name: bytes) -> bool:
         """Whether a pattern excludes a name in a folder."""
@@ -39,7 +48,7 @@ class Belonging:
     def chosen(self, folder: bytes, packed: bytes, *, is_text: bool) -> tuple[bytes, list[bytes]]:
         """Return the packed names in a folder that belong to the set, and those that would if they were UTF-8 (W11)."""
         own = self._own.get(folder)
-        is_text = is_text or self._raw_names
+        is_text = is_text or self.any_names
         if own is None and is_text and self._exclusions.is_empty:
             return packed, []
         chosen: list[bytes] = []
@@ -58,13 +67,20 @@ class Belonging:
         """Return chosen names and such as lead to include paths, which belong to the set whatever the patterns say."""
         own = self._own.get(folder, set())
         names = sorted({*packed[:-1].split(b"\0"), *leading} - own - {b""})
-        unreadable = [] if self._raw_names else [name for name in names if not _is_text(name)]
+        unreadable = [] if self.any_names else [name for name in names if not _is_text(name)]
         return packed_names([name for name in names if name not in unreadable]), unreadable
 
 
 def packed_names(names: Iterable[bytes]) -> bytes:
     """Return names as the kernel takes them, each ended by a zero byte."""
     return b"".join([name + b"\0" for name in names])
+
+
+def _all_above(path: bytes) -> Iterator[bytes]:
+    """Yield the folders around a folder."""
+    while path:
+        path = path.rpartition(b"/")[0]
+        yield path
 
 
 def _slices(packed: bytes) -> Iterator[list[bytes]]:

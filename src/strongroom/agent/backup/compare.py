@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from strongroom.agent.backup.joined import NewStats, is_unchanged
 from strongroom.agent.backup.known import decode_folder
-from strongroom.agent.backup.listing import FolderBegins, FolderEnds, ListedPart, SameFolders, order_key
+from strongroom.agent.backup.listing import FolderBegins, FolderEnds, SameFolders, order_key
+from strongroom.agent.backup.told import ListedPart
 from strongroom.errors import Damaged
 from strongroom.model.entry import EntryType
 
@@ -88,10 +89,10 @@ class RemovedFolder:
 
 
 class UnchangedFolders:
-    """Known folders that are as they were, with all beneath them; `encoded` must be used up before the rest."""
+    """Known folders that are as they were, with all beneath them; `frames`, as they are kept, must be used up."""
 
-    def __init__(self, encoded: Iterator[bytes]) -> None:
-        self.encoded = encoded
+    def __init__(self, frames: Iterator[bytes]) -> None:
+        self.frames = frames
 
 
 def compare(listing: Listing, known: Known) -> Iterator[FolderComparison | UnchangedFolders | RemovedFolder]:
@@ -104,9 +105,9 @@ def compare(listing: Listing, known: Known) -> Iterator[FolderComparison | Uncha
         if new.same:
             if old.path != new.path:
                 raise _out_of_order()
-            encoded = old.encoded(new.same)
-            yield UnchangedFolders(encoded)
-            for _ in encoded:
+            frames = old.taken(new.same)
+            yield UnchangedFolders(frames)
+            for _ in frames:
                 pass
         else:
             yield FolderComparison(new, _OldFolder(known, old.take() if old.path == new.path else None))
@@ -156,8 +157,8 @@ class _KnownFolders:
     """Reads a known listing folder by folder. `path` is None at the end."""
 
     def __init__(self, known: Known) -> None:
-        self._rest = known.encoded_folders()
-        self._advance()
+        self._rest = known.frames()
+        self._look_at()
 
     def is_before(self, path: bytes) -> bool:
         """Whether the folder comes before one of that path."""
@@ -167,23 +168,19 @@ class _KnownFolders:
         """Return the folder and go to the next."""
         folder = self._folder
         assert folder is not None
-        self._advance()
+        self._rest.step()
+        self._look_at()
         return folder
 
-    def encoded(self, count: int) -> Iterator[bytes]:
+    def taken(self, count: int) -> Iterator[bytes]:
         """Yield `count` folders as they are kept, from this one on, and go to the one after them."""
-        yield self._encoded
-        for _ in range(count - 1):
-            encoded = next(self._rest, None)
-            if encoded is None:
-                raise _out_of_order()
-            yield encoded
-        self._advance()
+        yield from self._rest.take(count)
+        self._look_at()
 
-    def _advance(self) -> None:
-        """Go to the next folder."""
-        self._encoded = next(self._rest, b"")
-        self._folder = decode_folder(self._encoded) if self._encoded else None
+    def _look_at(self) -> None:
+        """Look at the next folder."""
+        body = self._rest.body()
+        self._folder = decode_folder(body) if body else None
         self.path = self._folder.path if self._folder is not None else None
 
 

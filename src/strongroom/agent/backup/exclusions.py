@@ -39,10 +39,13 @@ class Exclusions:
             Mistake: a pattern cannot be understood (code `bad_pattern`).
         """
         names, paths = [], []
+        self.marks: list[tuple[bytes, bytes | None]] = []
+        """How names that are excluded begin and end, or what they are; names that are not may look so, too."""
         for text in patterns:
             pattern = _characters(text).rstrip("/")
             if not pattern:
                 continue
+            self.marks.append(_mark(pattern))
             if "/" not in pattern:
                 names.append(_translate(pattern, text))
             elif pattern.startswith("/"):
@@ -133,9 +136,29 @@ def _translate(pattern: str, text: str) -> bytes:
     return b"".join([*found, last.found_anywhere()])
 
 
+def _mark(pattern: str) -> tuple[bytes, bytes | None]:
+    """Return how any name begins and ends that a pattern excludes, or what it is, if there are no wildcards in it."""
+    tokens = list(_TOKENS.finditer(pattern))
+    start = pattern.rindex("/") + 1 if "/" in pattern else 0
+    folders = next((token for token in tokens if token.end() == start and token.lastgroup == "folders"), None)
+    inner = [token for token in tokens if token.end() > start]
+    is_last_name = folders is None or pattern[: folders.start()][-1:] in {"", "/"}
+    if not inner and is_last_name:
+        return _raw(pattern[start:]), None
+    end = _raw(pattern[inner[-1].end() if inner else start :])
+    if not is_last_name or inner[0].start() < start or any(token.lastgroup == "all" for token in inner):
+        return b"", end
+    return _raw(pattern[start : inner[0].start()]), end
+
+
+def _raw(characters: str) -> bytes:
+    """Return characters of a pattern as the bytes that they stand for."""
+    return characters.encode("utf-8", "surrogateescape")
+
+
 def _literal(characters: str) -> bytes:
     """Return the expression that matches these characters and nothing else."""
-    return re.escape(characters.encode("utf-8", "surrogateescape"))
+    return re.escape(_raw(characters))
 
 
 def _one_of(members: str, text: str) -> bytes:

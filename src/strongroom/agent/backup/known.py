@@ -20,11 +20,12 @@ import struct
 from typing import IO, TYPE_CHECKING, Final, NamedTuple, Self
 
 import msgspec
+import zstandard
 from blake3 import blake3
 
 from strongroom.agent.backup.joined import Joins
 from strongroom.agent.backup.nodes import NodeFile, drop_other_nodes, next_generation
-from strongroom.agent.backup.spool import SpoolReader, SpoolWriter, framed_body
+from strongroom.agent.backup.spool import Frames, SpoolWriter, bodies_of
 from strongroom.engine.content.writer import Leaf
 from strongroom.engine.format.ids import chunk_id
 from strongroom.engine.format.tree import decode_node, leaf_entries
@@ -50,6 +51,7 @@ _TRAILER_BYTES: Final = _NODES.size + _ID_BYTES + _DIGEST_BYTES + len(_MAGIC)
 _DISTRUST: Final = "distrust"
 _UNFINISHED: Final = ("listing.new", "listing.again", "listing.base")
 _SPARE_BYTES: Final = 16 << 20
+_NO_FOLDERS: Final = zstandard.compress(bytes(4))
 
 
 class KnownPart(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -100,14 +102,17 @@ class Known:
 
     def folders(self) -> Iterator[KnownFolder]:
         """Yield the folders from the beginning."""
-        return map(decode_folder, self.encoded_folders())
+        frames = self.frames()
+        while body := frames.body():
+            yield decode_folder(body)
+            frames.step()
 
-    def encoded_folders(self) -> Iterator[bytes]:
-        """Yield the folders from the beginning, each for `decode_folder` or `KnownWriter.copy`."""
+    def frames(self) -> Frames:
+        """Return the folders from the beginning as they are kept, for `decode_folder` or `KnownWriter.copy`."""
         if self._file is None:
-            return iter(())
+            return Frames(io.BytesIO(_NO_FOLDERS))
         self._file.seek(0)
-        return SpoolReader[KnownFolder](self._file, KnownFolder).bodies()
+        return Frames(self._file)
 
     def entries(self, part: KnownPart) -> list[Entry]:
         """Return the entries of a part.
@@ -214,16 +219,16 @@ class KnownWriter:
         self._at = b""
         self._parts: list[KnownPart] = []
 
-    def copy(self, encoded: bytes) -> None:
-        """Add a whole folder of the base as it is."""
+    def copy(self, frames: bytes) -> None:
+        """Add whole folders of the base as they are."""
         if not self._packs:
-            self._out.write_framed(framed_body(encoded))
+            self._out.write_framed(frames)
             return
-        folder = decode_folder(encoded)
-        self.begin(folder.path)
-        for part in folder.parts:
-            self.add(part)
-        self.end(folder.root)
+        for folder in map(decode_folder, bodies_of(frames)):
+            self.begin(folder.path)
+            for part in folder.parts:
+                self.add(part)
+            self.end(folder.root)
 
     def begin(self, path: bytes) -> None:
         """Begin a folder."""

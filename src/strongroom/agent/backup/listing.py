@@ -15,11 +15,11 @@ import tempfile
 from typing import IO, TYPE_CHECKING, Final
 
 import msgspec
-from blake3 import blake3
 
+from strongroom.agent.backup.known import decode_folder
 from strongroom.agent.backup.places import own_files_needed
 from strongroom.agent.backup.spool import SpoolReader, SpoolWriter, framed
-from strongroom.model.entry import Stat
+from strongroom.agent.backup.told import ListedPart
 from strongroom.model.report import HISTOGRAM_LIMITS_BYTES
 
 if TYPE_CHECKING:
@@ -27,14 +27,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from strongroom.agent.backup.known import Known, KnownFolder
-    from strongroom.kernel.walk_reference import Look
+    from strongroom.agent.backup.told import ToldEnds
+    from strongroom.kernel.pass_reference import Passed
 
 _WAITING_BYTES: Final = 8 << 20
 _AT_HAND_BYTES: Final = 4 << 20
 _COPY_BYTES: Final = 1 << 20
-_FINGERPRINT_BYTES: Final = 16
 _LAST: Final = b"\xff" * 256  # larger than any name, which has at most 255 bytes
-_decoder: Final = msgspec.msgpack.Decoder(list[Stat])
 
 
 class FolderBegins(msgspec.Struct, frozen=True, array_like=True, tag=1):
@@ -46,41 +45,6 @@ class FolderBegins(msgspec.Struct, frozen=True, array_like=True, tag=1):
     path: bytes
     gone: bool = False
     leads: bool = False
-
-
-class ListedPart(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
-    """A part of a folder: names `first` to `last`, `files` of them no folders, and their encoded stats.
-
-    `fingerprint` is empty when equal times would prove nothing.
-    """
-
-    first: bytes
-    last: bytes
-    files: int
-    fingerprint: bytes
-    stats: bytes
-
-    def decoded(self) -> list[Stat]:
-        """Return the stats."""
-        return _decoder.decode(self.stats)
-
-    def file_bytes(self) -> int:
-        """Return the sizes of all files together."""
-        return sum([stat.size for stat in _sizes.decode(self.stats)])
-
-
-class _Sized(msgspec.Struct, array_like=True, gc=False):
-    """The beginning of a `Stat`; what is no file has no size."""
-
-    name: msgspec.Raw
-    type: msgspec.Raw
-    mode: msgspec.Raw
-    uid: msgspec.Raw
-    gid: msgspec.Raw
-    size: int
-
-
-_sizes: Final = msgspec.msgpack.Decoder(list[_Sized])
 
 
 class FolderEnds(msgspec.Struct, frozen=True, array_like=True, tag=4):
@@ -121,14 +85,6 @@ class Listing:
         return iter(SpoolReader[Listed](self.file, Listed))
 
 
-def listed_parts(look: Look) -> list[ListedPart]:
-    """Return the parts that were seen, with their fingerprints."""
-    return [
-        ListedPart(first, last, files, blake3(stats).digest(_FINGERPRINT_BYTES) if is_settled else b"", stats)
-        for first, last, files, is_settled, stats in look.parts
-    ]
-
-
 class ListingWriter:
     """Writes a listing while the walk goes down and up again.
 
@@ -161,6 +117,22 @@ class ListingWriter:
         if self._at_hand_bytes > _AT_HAND_BYTES:
             self._set_aside()
 
+    def pass_same(self, told: bytes, at: int) -> int:
+        """Pass by folders of a tour that are as they were, and begin those that have begun; return the place after."""
+        old = None if self._same.count else self._old.peek()
+        passed = self._old.pass_known(told, at)
+        if passed.folders:
+            self._add_same(old.path if old is not None else b"", passed.folders, is_next=True)
+        for _ in range(passed.begun):
+            self.begin_folder()
+        return passed.told
+
+    def add_folder(self, folder: ToldEnds) -> None:
+        """Add the parts of the folder that was begun last, after all folders beneath it, and end it."""
+        for part in folder.parts:
+            self.add_part(part)
+        self.close_folder(folder.path)
+
     def close_folder(self, path: bytes, *, gone: bool = False, leads: bool = False) -> None:
         """End a folder, after all folders beneath it."""
         folder = self._open.pop()
@@ -172,7 +144,7 @@ class ListingWriter:
             and folder.fingerprints == [part.fingerprint for part in old.parts]
             and b"" not in folder.fingerprints
         ):
-            self._add_same(path, is_next=is_next)
+            self._add_same(path, 1, is_next=is_next)
             self._forget(folder.mark)
             return
         if self._open:
@@ -216,12 +188,12 @@ class ListingWriter:
             self._waiting.truncate()
             self._top = mark
 
-    def _add_same(self, path: bytes, *, is_next: bool) -> None:
-        """Count one more folder that is as it was; `is_next` when it follows the last one in the known listing."""
+    def _add_same(self, path: bytes, count: int, *, is_next: bool) -> None:
+        """Count more folders that are as they were; `is_next` when they follow the last one in the known listing."""
         if not is_next:
             self._end_same()
         first = self._same.first if self._same.count else path
-        self._same = SameFolders(first, self._same.count + 1)
+        self._same = SameFolders(first, self._same.count + count)
 
     def _end_same(self) -> None:
         """Write down how many folders are as they were."""
@@ -243,22 +215,30 @@ class _OldFolders:
     """The known folders, read in step with those that are closed."""
 
     def __init__(self, known: Known) -> None:
-        self._folders = known.folders()
-        self._next = next(self._folders, None)
+        self._frames = known.frames()
+
+    def peek(self) -> KnownFolder | None:
+        """Return the next folder and stay before it; None at the end."""
+        body = self._frames.body()
+        return decode_folder(body) if body else None
+
+    def pass_known(self, told: bytes, at: int) -> Passed:
+        """Pass by folders of a tour from a place on, and here by the same ones."""
+        return self._frames.pass_known(told, at)
 
     def find(self, path: bytes) -> tuple[KnownFolder | None, bool]:
         """Return the known folder of a path, and whether it follows the one found last; ask in post-order."""
         is_next = True
-        if self._next is not None and self._next.path != path:
+        folder = self.peek()
+        if folder is not None and folder.path != path:
             key = order_key(path)
-            while self._next is not None and order_key(self._next.path) < key:
-                self._next = next(self._folders, None)
-                is_next = False
-        found = self._next
-        if found is None or found.path != path:
+            while folder is not None and order_key(folder.path) < key:
+                self._frames.step()
+                folder, is_next = self.peek(), False
+        if folder is None or folder.path != path:
             return None, False
-        self._next = next(self._folders, None)
-        return found, is_next
+        self._frames.step()
+        return folder, is_next
 
 
 def order_key(path: bytes) -> tuple[bytes, ...]:

@@ -8,7 +8,6 @@ Does not: look anything up; the order is the caller's.
 
 from __future__ import annotations
 
-import io
 import struct
 from typing import IO, TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -17,9 +16,12 @@ import zstandard
 
 from strongroom.agent.backup.places import own_files_needed
 from strongroom.errors import Damaged
+from strongroom.kernel.touring import pass_known, skip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from strongroom.kernel.pass_reference import Passed
 
 Record = TypeVar("Record")
 _LENGTH: Final = struct.Struct("<I")
@@ -32,11 +34,7 @@ _encoder: Final = msgspec.msgpack.Encoder()
 
 def framed(record: msgspec.Struct) -> bytes:
     """Return a record as it stands in a spool, for `SpoolWriter.write_framed`."""
-    return framed_body(_encoder.encode(record))
-
-
-def framed_body(body: bytes) -> bytes:
-    """Return an encoded record as it stands in a spool, for `SpoolWriter.write_framed`."""
+    body = _encoder.encode(record)
     return _LENGTH.pack(len(body)) + body
 
 
@@ -103,22 +101,86 @@ class SpoolReader(Generic[Record]):
         Raises:
             Damaged: the file does not hold what was written (code `damaged_spool`).
         """
-        raw = zstandard.ZstdDecompressor().stream_reader(self._file, closefd=False)
+        frames = Frames(self._file)
+        while body := frames.body():
+            yield body
+            frames.step()
+
+
+class Frames:
+    """Reads the records of a file from where it stands, framed as they are kept, many at a time.
+
+    Methods raise Damaged if the file does not hold what was written (code `damaged_spool`).
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._raw = zstandard.ZstdDecompressor().stream_reader(file, closefd=False)
+        self._some = b""
+        self._at = 0
+
+    def body(self) -> bytes:
+        """Return the next record, without its frame; nothing at the end."""
+        while (size := self._whole()) is None:
+            self._read_on()
+        start = self._at + _LENGTH.size
+        return self._some[start : start + size]
+
+    def step(self) -> None:
+        """Go past the next record."""
+        _, self._at = next_body(self._some, self._at)
+
+    def take(self, count: int) -> Iterator[bytes]:
+        """Yield the next `count` records, some at a time; use them up."""
+        while count:
+            if not self.body():
+                raise _damaged()
+            start = self._at
+            self._at, taken = skip(self._some, start, count)
+            count -= taken
+            yield self._some[start : self._at]
+
+    def pass_known(self, told: bytes, at: int) -> Passed:
+        """Pass by records of a tour, and here by those that say the same; see `kernel.pass_reference`."""
+        self.body()
+        passed = pass_known(told, at, self._some, self._at)
+        self._at = passed.known
+        return passed
+
+    def _whole(self) -> int | None:
+        """Return the size of the next record if all of it is at hand."""
+        if len(self._some) - self._at < _LENGTH.size:
+            return None
+        (size,) = _LENGTH.unpack_from(self._some, self._at)
+        if size > _LARGEST_RECORD_BYTES:
+            raise _damaged()
+        is_whole = len(self._some) - self._at - _LENGTH.size >= size
+        return int(size) if is_whole else None
+
+    def _read_on(self) -> None:
+        """Have more at hand."""
         try:
-            with io.BufferedReader(raw, _BUFFER_BYTES) as stream:
-                while (head := stream.read(_LENGTH.size)) != _END:
-                    yield _body(stream, head)
-        except (zstandard.ZstdError, struct.error) as error:
+            more = self._raw.read(_BUFFER_BYTES)
+        except zstandard.ZstdError as error:
             raise _damaged() from error
+        if not more:
+            raise _damaged()
+        self._some = self._some[self._at :] + more
+        self._at = 0
 
 
-def _body(stream: io.BufferedReader[Any], head: bytes) -> bytes:
-    """Read the record that `head` announces."""
-    (length,) = _LENGTH.unpack(head)
-    body = stream.read(length) if length <= _LARGEST_RECORD_BYTES else b""
-    if len(body) != length:
-        raise _damaged()
-    return body
+def bodies_of(frames: bytes) -> Iterator[bytes]:
+    """Yield the records of whole frames that lie end to end."""
+    at = 0
+    while at < len(frames):
+        body, at = next_body(frames, at)
+        yield body
+
+
+def next_body(frames: bytes, at: int) -> tuple[bytes, int]:
+    """Return the record of the frame at a place, and the place after it."""
+    start = at + _LENGTH.size
+    end = start + _LENGTH.unpack_from(frames, at)[0]
+    return frames[start:end], end
 
 
 def _damaged() -> Damaged:

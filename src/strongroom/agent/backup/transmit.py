@@ -19,6 +19,7 @@ from strongroom.agent.backup.compare import UnchangedFolders
 from strongroom.agent.backup.joined import NewStats
 from strongroom.agent.backup.known import FreshKnown, KnownWriter, decode_folder
 from strongroom.agent.backup.read import NO_ID, EntryReader, Tally
+from strongroom.agent.backup.spool import bodies_of
 from strongroom.engine.content.writer import LEAF_BYTES, Leaf, SnapshotWriter
 from strongroom.engine.format.splice import EncodedRun
 from strongroom.engine.format.tree import decode_node, leaf_entries, splice_leaf
@@ -35,9 +36,9 @@ if TYPE_CHECKING:
     from strongroom.agent.backup.fileset import Fileset
     from strongroom.agent.backup.joined import Pair
     from strongroom.agent.backup.known import KnownPart
-    from strongroom.agent.backup.listing import ListedPart
     from strongroom.agent.backup.missed import MissedFiles
     from strongroom.agent.backup.sink import BackupSink
+    from strongroom.agent.backup.told import ListedPart
     from strongroom.model.entry import Stat
 
 _GONE: Final = ChunkId(b"gone")
@@ -144,10 +145,11 @@ class _Transmission:
 
     def _unchanged(self, folders: UnchangedFolders) -> ChunkId:
         """Take folders over as they are, and return the id of the last one's tree."""
-        encoded = b""
-        for encoded in folders.encoded:
-            self._known.copy(encoded)
-        return ChunkId(decode_folder(encoded).root)
+        frames = b""
+        for frames in folders.frames:
+            self._known.copy(frames)
+        *_, last = bodies_of(frames)
+        return ChunkId(decode_folder(last).root)
 
     def _leaves(self, comparison: FolderComparison) -> Iterator[Leaf]:
         """Yield the leaves of a folder: known ones, and those made anew."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from strongroom.kernel.gather_reference import Gathered
+    from strongroom.kernel.tour_reference import Extent, Tour
     from strongroom.kernel.walk_reference import Look
     from strongroom.model.entry import Stat
 
@@ -166,8 +167,17 @@ class Folder(Protocol):
         """Look at many names at once, without following links; see `kernel.look`."""
         ...
 
+    def tour(self, path: bytes, names: bytes, extent: Extent) -> Tour:
+        """Look into folders in it, by their packed names, and all beneath them; see `kernel.tour_reference`.
+
+        Args:
+            path: the folder's own.
+            extent: how far to go.
+        """
+        ...
+
     def inner(self, name: bytes) -> Self:
-        """Open a folder in it with a handle of its own, to be closed; this and `names` and `look` in any thread."""
+        """Open a folder in it with a handle of its own, to be closed; this, `names`, `look`, `tour` in any thread."""
         ...
 
     def again(self) -> Self:

@@ -23,6 +23,7 @@ from strongroom.agent.platform.linux_flags import KEPT, read_flags
 from strongroom.agent.platform.mounts import PSEUDO_FILE_SYSTEMS
 from strongroom.kernel import list_names, look
 from strongroom.kernel.gathering import gather
+from strongroom.kernel.touring import tour
 from strongroom.kernel.walk_reference import WHOLE_SECONDS_SETTLE_NS, is_unsettled, storable
 from strongroom.model.entry import EntryType, Stat
 from strongroom.model.report import HISTOGRAM_LIMITS_BYTES
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from strongroom.agent.platform.locks import LockTable
     from strongroom.agent.platform.mounts import Mount, MountTable
     from strongroom.kernel.gather_reference import Gathered
+    from strongroom.kernel.tour_reference import Extent, Tour
     from strongroom.kernel.walk_reference import Look, Part
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -86,6 +88,11 @@ class LinuxFolder:
         seen = look(self._handle, names, start, most=most, now_ns=now_ns, device=device, limits=HISTOGRAM_LIMITS_BYTES)
         elsewhere = {*seen.foreign, *(name for name, crosses in seen.folders if crosses)}
         return seen._replace(parts=[self._judged(part, elsewhere) for part in seen.parts]) if elsewhere else seen
+
+    def tour(self, path: bytes, names: bytes, extent: Extent) -> Tour:
+        """Look into folders and all beneath them."""
+        now_ns, device = self._mounts.moment(self._own_device(), clock.now_ns())
+        return tour(self._handle, path, names, extent, now_ns=now_ns, device=device, limits=HISTOGRAM_LIMITS_BYTES)
 
     def _judged(self, part: Part, elsewhere: set[bytes]) -> Part:
         """Return a part in which what lies on other devices was looked at by their clocks and numbers."""

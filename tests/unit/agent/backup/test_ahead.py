@@ -5,27 +5,38 @@ import threading
 import pytest
 
 from strongroom.agent.backup import ahead
-from strongroom.agent.backup.ahead import ReadAhead, Seen
+from strongroom.agent.backup.ahead import ReadAhead
+from strongroom.kernel.tour_reference import Tour
 
 NAMES = [b"%04d" % number for number in range(500)]
 
 
+def tour_of(told):
+    return Tour(told, 0, 0, 0, [])
+
+
 def test_all_folders_come_once_and_in_order_however_they_are_nested():
-    def read(_folder, path, name):
-        return Seen([path + b"/" + name], ()), 10
+    def read(_folder, path, names):
+        return tour_of(path + b"/" + names)
+
+    def told(tours, path):
+        for tour in tours:
+            assert tour.told.startswith(path + b"/")
+            yield from tour.told.removeprefix(path + b"/").split(b"\0")[:-1]
 
     with ReadAhead(read) as readers:
-        for name, seen in readers.each(None, b"top", NAMES, 1):
-            assert seen is None or seen.unreadable == [b"top/" + name]
-            inner = list(readers.each(None, name, NAMES[:20], 2))
-            assert [one for one, _ in inner] == NAMES[:20]
-            assert all(found is None or found.unreadable == [name + b"/" + one] for one, found in inner)
+        for at, name in enumerate(told(readers.each(None, b"top", NAMES, 1), b"top")):
+            assert name == NAMES[at]
+            assert list(told(readers.each(None, name, NAMES[:20], 2), name)) == NAMES[:20]
+        assert at == len(NAMES) - 1
 
 
-def test_what_was_not_read_ahead_is_left_to_the_caller(monkeypatch):
+def test_what_nobody_has_begun_is_done_by_the_caller(monkeypatch):
     monkeypatch.setattr(ahead, "_MOST_THREADS", 0)
-    with ReadAhead(lambda *_: pytest.fail("nobody reads")) as readers:
-        assert list(readers.each(None, b"", NAMES, 1)) == [(name, None) for name in NAMES]
+    with ReadAhead(lambda _folder, _path, names: tour_of(names)) as readers:
+        assert b"".join(tour.told for tour in readers.each(None, b"", NAMES, 1)) == b"".join(
+            name + b"\0" for name in NAMES
+        )
 
 
 def test_no_more_waits_than_is_allowed(monkeypatch):
@@ -38,33 +49,33 @@ def test_no_more_waits_than_is_allowed(monkeypatch):
         with lock:
             held += 30
             most = max(most, held)
-        return Seen([], ()), 30
+        return tour_of(bytes(30))
 
     with ReadAhead(read) as readers:
-        for _, seen in readers.each(None, b"", NAMES, 1):
+        for _ in readers.each(None, b"", NAMES, 1):
             with lock:
-                held -= 30 if seen is not None else 0
-    assert most <= 100 + 4 * ahead._BATCH * 30
+                held -= 30
+    assert most <= 100 + 5 * 30
 
 
 def test_an_error_of_a_thread_is_raised_where_its_folder_is_due(monkeypatch):
     monkeypatch.setattr(ahead.os, "cpu_count", lambda: 3)
     begun = threading.Event()
+    here = threading.get_ident()
 
     def read(*_):
+        if threading.get_ident() == here:
+            begun.wait(10)
+            return tour_of(b"")
         begun.set()
         raise MemoryError("none left")
 
-    def take_slowly(readers):
-        for _ in readers.each(None, b"", NAMES, 1):
-            begun.wait(10)
-
     with ReadAhead(read) as readers, pytest.raises(MemoryError):
-        take_slowly(readers)
+        list(readers.each(None, b"", NAMES, 1))
 
 
 def test_the_threads_end_with_the_block():
     before = threading.active_count()
-    with ReadAhead(lambda *_: (Seen([], ()), 1)) as readers:
+    with ReadAhead(lambda *_: tour_of(b"")) as readers:
         next(readers.each(None, b"", NAMES, 1))
     assert threading.active_count() == before

@@ -13,7 +13,9 @@ from strongroom.agent.backup.estimate import estimate
 from strongroom.agent.backup.events import Events
 from strongroom.agent.backup.joined import NewStats, is_unchanged
 from strongroom.agent.backup.known import Known, KnownWriter, decode_folder
-from strongroom.agent.backup.listing import Counts, ListedPart, ListingWriter, SameFolders, order_key
+from strongroom.agent.backup.listing import Counts, ListingWriter, SameFolders, order_key
+from strongroom.agent.backup.spool import bodies_of
+from strongroom.agent.backup.told import ListedPart
 from strongroom.engine.content.writer import Leaf
 from strongroom.engine.format.splice import EncodedRun
 from strongroom.engine.format.tree import decode_node, encode_leaf, leaf_entries, splice_leaf
@@ -115,7 +117,7 @@ def test_every_file_is_told_as_it_is(old, new, old_size, new_size, believed):
         told = {}
         for comparison in compare(listing, known):
             if isinstance(comparison, UnchangedFolders):
-                for old_folder in map(decode_folder, comparison.encoded):
+                for old_folder in map(decode_folder, bodies_of(b"".join(comparison.frames))):
                     assert believed or not old_folder.parts
                     told |= {
                         place(old_folder.path, entry.stat.name): entry

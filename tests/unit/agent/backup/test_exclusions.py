@@ -1,11 +1,12 @@
 """Exclude patterns: the language that `exclusions` promises, on raw bytes."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from strongroom.agent.backup.exclusions import Exclusions
 from strongroom.errors import Mistake
+from strongroom.kernel.tour_reference import _is_marked
 from strongroom.model.paths import escape_path
 
 MATCHES = [
@@ -80,6 +81,32 @@ def test_no_pattern_ends_in_anything_but_an_answer_or_a_mistake(pattern, path):
         return
     folder, _, name = path.encode().rpartition(b"/")
     assert exclusions.kept(folder, [name]) in ([], [name])
+
+
+@given(st.text(alphabet="ab*?[]!-/\u00e4", max_size=12), st.text(alphabet="ab/\u00e4", max_size=12))
+@example("a**/b", "ab")
+@example("x/b**", "x/b/a")
+@example("[a/]b", "ab")
+def test_every_name_that_is_excluded_is_marked(pattern, path):
+    """A tour leaves a folder alone in which a name is marked; what it does not leave has nothing excluded in it."""
+    path = "/".join(part for part in path.split("/") if part)
+    try:
+        exclusions = Exclusions([pattern])
+    except Mistake:
+        return
+    folder, _, name = path.encode().rpartition(b"/")
+    is_excluded = not exclusions.kept(folder, [name])
+    assert not is_excluded or any(_is_marked(name, *mark) for mark in exclusions.marks)
+
+
+def test_plain_patterns_mark_few_names():
+    assert Exclusions(["*.tmp", "cache/", "/srv/old/~*.doc", "node_**/x", "/a/*"]).marks == [
+        (b"", b".tmp"),
+        (b"cache", None),
+        (b"~", b".doc"),
+        (b"", b"x"),
+        (b"", b""),
+    ]
 
 
 @given(st.text(alphabet="ab*?/", max_size=12), st.text(alphabet="ab/\u00e4", max_size=12))
