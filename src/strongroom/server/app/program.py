@@ -19,7 +19,6 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from django.core.asgi import get_asgi_application
 from django.db import connections
 from django.urls import resolve
 
@@ -29,6 +28,7 @@ from strongroom.server.app import listener
 from strongroom.server.app.address import names_of, told, url_of
 from strongroom.server.app.doors import doors
 from strongroom.server.app.only_one import only_server
+from strongroom.server.app.people import People
 from strongroom.server.app.workers import Workers
 from strongroom.server.backup.abort import abort_after_server_start
 from strongroom.server.config import DataFolder
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FACT_THREADS: Final = 8
+PEOPLE_THREADS: Final = 8
 CONTENT_THREADS: Final = max(4, 2 * (os.cpu_count() or 1))
 THREADS_STOP_S: Final = 2
 _log = logging.getLogger(__name__)
@@ -101,8 +102,9 @@ async def serve(server: OpenServer, *, stop: asyncio.Event, ready: Callable[[str
     """
     facts = Workers("facts", FACT_THREADS)
     content = Workers("content", CONTENT_THREADS)
+    people = Workers("people", PEOPLE_THREADS)
     gc.freeze()  # what is here now stays: no collection need look at it again, nor stop the loop for that
-    app = doors(agents=Gateway(facts=facts, content=content, stop=stop), people=get_asgi_application())
+    app = doors(agents=Gateway(facts=facts, content=content, stop=stop), people=People(people))
     try:
         with told(server.folder, server.url), _duties():
             await listener.serve(
@@ -114,7 +116,7 @@ async def serve(server: OpenServer, *, stop: asyncio.Event, ready: Callable[[str
                 ready=lambda: ready(server.url),
             )
     finally:
-        await asyncio.to_thread(_close, facts, content)
+        await asyncio.to_thread(_close, facts, content, people)
 
 
 async def _serve_until_told(server: OpenServer) -> None:

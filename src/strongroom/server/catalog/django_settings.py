@@ -60,7 +60,7 @@ DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": "",
-        "CONN_MAX_AGE": 0,  # a web request has a thread of its own, so its connection serves nobody after it
+        "CONN_MAX_AGE": None,  # each thread keeps its connection, people's too (ADR 58)
         "OPTIONS": {
             "timeout": 30,
             "transaction_mode": "IMMEDIATE",
