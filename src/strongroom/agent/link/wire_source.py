@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from strongroom.agent.link.transport import StreamBroken
 from strongroom.agent.link.wire_sink import decode_folder
-from strongroom.engine.format.block import decode_block
-from strongroom.engine.format.ids import pack_ids
+from strongroom.engine.format.block import packed_ids
+from strongroom.engine.format.ids import pack_ids, unpack_ids
 from strongroom.errors import Damaged, StrongroomError
 from strongroom.protocol.endpoints import Endpoint
 from strongroom.protocol.messages import Fetch
@@ -66,6 +66,7 @@ class WireSource:
             StrongroomError: the server does not give them.
         """
         left = dict.fromkeys(ids)
+        came: list[bytes] = []
         breaks = 0
         trying = self._patience.trying()
         while left:
@@ -73,8 +74,7 @@ class WireSource:
                 for frame in self._link.stream(Endpoint.FETCH, Fetch(self._grant, pack_ids(left))):
                     breaks = 0
                     trying.succeeded()
-                    for one in decode_block(frame).ids:
-                        left.pop(one, None)
+                    came.append(packed_ids(frame))
                     yield frame
             except StreamBroken as error:
                 breaks += 1
@@ -85,3 +85,6 @@ class WireSource:
                 trying.failed(error, is_retryable=error.retryable or error.code == _EXPIRED)
             else:
                 return
+            for one in unpack_ids(b"".join(came)):
+                left.pop(one, None)
+            came.clear()

@@ -101,6 +101,21 @@ def decode_block(buffer: Buffer) -> Block:
     return Block(BlockKind(kind), Method(method), ids, sizes, view[payload_at:])
 
 
+def packed_ids(buffer: Buffer) -> bytes:
+    """Return the ids of an encoded block end to end, without looking at the rest of it.
+
+    Raises:
+        Damaged: the bytes are no block (code `bad_block`).
+    """
+    view = memoryview(buffer)
+    if len(view) < _HEADER.size:
+        raise _bad("it is cut short")
+    count = _HEADER.unpack_from(view)[4]
+    if len(view) < _HEADER.size + ID_BYTES * count:
+        raise _bad("it is cut short")
+    return bytes(view[_HEADER.size : _HEADER.size + ID_BYTES * count])
+
+
 def open_block(block: Block) -> bytes | memoryview:
     """Return the chunks of a block, end to end; not verified against their ids.
 

@@ -20,15 +20,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pyroaring import BitMap64
 
-from strongroom.engine.format.columns import decode_u32, view_u32
+from strongroom.engine.format.columns import U32_BYTES, decode_u32, view_u32
 from strongroom.engine.format.ids import ID_BYTES
-from strongroom.engine.format.index import IndexRun, decode_run, merge_runs, run_of_pack
+from strongroom.engine.format.index import PLACE_BYTES, IndexRun, decode_run, merge_runs, run_of_pack
 from strongroom.engine.vault.ledger import PackState
 from strongroom.errors import Damaged, StrongroomError, Unavailable
 from strongroom.kernel import lookup, note_found
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from strongroom.engine.format.pack import PackTable
     from strongroom.engine.vault.ledger import PackRow
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 ABSENT: Final = (1 << 64) - 1
 _NOT_IN_RUN: Final = b"\xff\xff\xff\xff"
 _NO_POSITION: Final = 0xFFFF_FFFF
+_PLACE_NUMBERS: Final = PLACE_BYTES // U32_BYTES
 _MAX_MERGED: Final = 1 << 28
 _MAX_SMALL_RUNS: Final = 16
 
@@ -156,6 +157,21 @@ class Index:
         held = self._covering(ordinal)
         pack = held.run.packs[bisect_right(held.pack_firsts, ordinal) - 1]
         return Place(pack.name, *held.run.place(ordinal))
+
+    def blocks_of(self, ordinals: Iterable[int]) -> Iterator[tuple[bytes, int]]:
+        """Yield the pack and the number of the block in which each chunk lies; neighbours cost next to nothing.
+
+        Raises:
+            Damaged: no readable pack has an ordinal (code `chunk_missing`).
+        """
+        name, first, end, run_first, places = b"", 0, 0, 0, view_u32(b"")
+        for ordinal in ordinals:
+            if not first <= ordinal < end:
+                held = self._covering(ordinal)
+                run_first, places = held.run.first, view_u32(held.run.places)
+                pack = held.run.packs[bisect_right(held.pack_firsts, ordinal) - 1]
+                name, first, end = pack.name, pack.first, pack.first + pack.chunks
+            yield name, places[_PLACE_NUMBERS * (ordinal - run_first)]
 
     def covers(self, ordinal: int) -> bool:
         """Tell whether a pack that can be read has this ordinal."""

@@ -8,7 +8,10 @@ A pack that was found BAD is still tried when no other has the chunk: most of it
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from typing import TYPE_CHECKING, Final
+
+from pyroaring import BitMap64
 
 from strongroom.engine.content.blocks import make_block
 from strongroom.engine.format.block import encode_block, open_block
@@ -18,13 +21,13 @@ from strongroom.errors import Damaged, Refused
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pyroaring import BitMap64
-
     from strongroom.engine.format.block import Block
     from strongroom.engine.vault.core import Core
     from strongroom.model.entry import ChunkId
 
 _BATCH: Final = 4096
+_MADE_ANEW: Final = 5
+"""Less than one byte in so many wanted: making the block anew costs less than what both sides do with the rest."""
 
 
 class Serving:
@@ -48,31 +51,33 @@ class Serving:
     def blocks(self, ids: Sequence[ChunkId], allowed: BitMap64) -> Iterator[bytes]:
         """Yield encoded blocks that together hold the wanted chunks, each block once.
 
-        A block goes out as it is stored when all its chunks are allowed and at least half of it is wanted; else it is
+        A block goes out as it is stored when all its chunks are allowed and not too little of it is wanted; else it is
         made anew with just the wanted ones. Nothing is yielded before all ids are found to be allowed.
 
         Raises:
             Refused: an id is not covered (code `not_granted`), whether or not it is stored.
             Damaged: a chunk is in a damaged pack, or its block is not what was written.
         """
-        places: dict[tuple[bytes, int], set[ChunkId]] = {}
-        for chunk, ordinal in self._granted(ids, allowed):
-            place = self._core.index.place(ordinal)
-            places.setdefault((place.pack, place.block), set()).add(chunk)
-        for (pack, number), wanted in places.items():
-            block = self._core.files.block(pack, number)
+        places: dict[tuple[bytes, int], list[ChunkId]] = defaultdict(list)
+        for chunk, place in zip(ids, self._core.index.blocks_of(self._granted(ids, allowed)), strict=True):
+            places[place].append(chunk)
+        for (pack, number), chunks in places.items():
+            block, wanted = self._core.files.block(pack, number), frozenset(chunks)
             if not wanted.issubset(block.ids):
                 raise Damaged(f"The index is wrong about block {number} of pack {pack.hex()}.", code="bad_index")
             yield encode_block(self._portion(block, wanted, allowed))
 
-    def _granted(self, ids: Sequence[ChunkId], allowed: BitMap64) -> list[tuple[ChunkId, int]]:
+    def _granted(self, ids: Sequence[ChunkId], allowed: BitMap64) -> Sequence[int]:
+        """Return the ordinals of chunks, all of which are allowed."""
         index = self._core.index
-        found = []
-        for chunk, ordinal in zip(ids, index.find(b"".join(ids)), strict=True):
+        found = index.find(b"".join(ids))
+        if BitMap64(found).issubset(allowed):
+            return found
+        for at, (chunk, ordinal) in enumerate(zip(ids, found, strict=True)):
             # A grant may have been counted on another copy of the chunk, in a pack that was found BAD since.
             if ordinal not in allowed and not any(copy in allowed for copy in index.every(chunk)):
                 raise Refused("A chunk that was asked for is not covered by the grant.", code="not_granted")
-            found.append((chunk, self._readable(chunk, ordinal)))
+            found[at] = self._readable(chunk, ordinal)
         return found
 
     def _readable(self, chunk: bytes, ordinal: int) -> int:
@@ -82,11 +87,11 @@ class Serving:
             raise Damaged(f"The chunk {chunk.hex()} is not stored in any pack that can be read.", code="chunk_missing")
         return ordinal
 
-    def _portion(self, block: Block, wanted: set[ChunkId], allowed: BitMap64) -> Block:
-        wanted_bytes = sum(size for chunk, size in zip(block.ids, block.sizes, strict=True) if chunk in wanted)
+    def _portion(self, block: Block, wanted: frozenset[ChunkId], allowed: BitMap64) -> Block:
         if len(wanted) == len(block.ids):
             return block
-        if 2 * wanted_bytes >= block.plain_size and self._all_allowed(block, allowed):
+        wanted_bytes = sum(size for chunk, size in zip(block.ids, block.sizes, strict=True) if chunk in wanted)
+        if _MADE_ANEW * wanted_bytes >= block.plain_size and self._all_allowed(block, allowed):
             return block
         plain = memoryview(open_block(block))
         ends = itertools.accumulate(block.sizes)
@@ -96,4 +101,4 @@ class Serving:
         )
 
     def _all_allowed(self, block: Block, allowed: BitMap64) -> bool:
-        return all(ordinal in allowed for ordinal in self._core.index.find(b"".join(block.ids)))
+        return BitMap64(self._core.index.find(b"".join(block.ids))).issubset(allowed)

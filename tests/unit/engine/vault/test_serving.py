@@ -46,7 +46,7 @@ def test_everything_of_a_snapshot_comes_in_whole_blocks(place, row):
     assert count == 1
 
 
-def test_a_block_is_cut_down_to_what_is_wanted_when_that_is_less_than_half(place, row):
+def test_a_block_is_cut_down_to_what_is_wanted_when_that_is_little(place, row):
     ids = ids_of(place.keys, noise(1), noise(2))
     found, _ = served(place, ids, place.vault.coverage(row.id))
     assert found == dict(zip(ids, (noise(1), noise(2)), strict=True))
