@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import threading
+from importlib import import_module
 
 import pytest
 
@@ -59,6 +60,7 @@ def test_a_missing_native_kernel_is_not_replaced_in_silence():
 
 def test_both_offer_the_same_functions():
     parts = [(native, reference), (digest, digest_reference), (merge, merge_reference), (walk, walk_reference)]
+    parts.append(tuple(import_module(f"strongroom.kernel.{name}") for name in ("join", "join_reference")))
     for name in kernel.__all__:
         if name not in ("IMPLEMENTATION", "gear_table"):
             assert any(callable(getattr(c, name, None)) and callable(getattr(py, name, None)) for c, py in parts), name
