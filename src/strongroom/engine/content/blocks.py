@@ -38,6 +38,10 @@ _parameters: Final = zstandard.ZstdCompressionParameters.from_level(
     2, strategy=zstandard.STRATEGY_FAST, window_log=21, hash_log=17, min_match=6
 )
 """As small as level 3, and a quarter faster: level 2 with a table that spans the block."""
+_parameters_alone: Final = zstandard.ZstdCompressionParameters.from_level(
+    2, strategy=zstandard.STRATEGY_FAST, window_log=21, hash_log=18, min_match=6
+)
+"""For a chunk that stands alone, a table twice as large: 0.7 % smaller, for a sixth more time (ADR 0059)."""
 
 
 class Chunks:
@@ -120,17 +124,19 @@ def make_block(kind: BlockKind, chunks: Sequence[Chunk]) -> Block:
 
 
 def _compressed(kind: BlockKind, ids: tuple[ChunkId, ...], sizes: tuple[int, ...], plain: Piece) -> Block:
-    packed = _compressor().compress(plain)
+    packed = _compressor(is_alone=len(ids) == 1).compress(plain)
     if len(packed) < len(plain):
         return Block(kind, Method.ZSTD, ids, sizes, packed)
     return Block(kind, Method.STORED, ids, sizes, plain)
 
 
-def _compressor() -> zstandard.ZstdCompressor:
+def _compressor(*, is_alone: bool) -> zstandard.ZstdCompressor:
     """Return this thread's compressor; making one costs more than a small block does."""
-    compressor: zstandard.ZstdCompressor | None = getattr(_thread, "compressor", None)
+    name, parameters = ("alone", _parameters_alone) if is_alone else ("together", _parameters)
+    compressor: zstandard.ZstdCompressor | None = getattr(_thread, name, None)
     if compressor is None:
-        compressor = _thread.compressor = zstandard.ZstdCompressor(compression_params=_parameters)
+        compressor = zstandard.ZstdCompressor(compression_params=parameters)
+        setattr(_thread, name, compressor)
     return compressor
 
 

@@ -58,7 +58,7 @@ Part = Leaf | list[Entry]
 class SnapshotWriter:
     """See the module's docstring. To be used in a `with` block; leaving it before `finish` drops what is not sent."""
 
-    def __init__(self, keys: ContentKeys, sink: Sink, *, uploaders: int = 2) -> None:
+    def __init__(self, keys: ContentKeys, sink: Sink, *, uploaders: int = 3) -> None:
         """Prepare; entering the `with` block starts the uploaders."""
         self._key = keys.key_ids
         self._gear = keys.gear
