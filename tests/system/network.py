@@ -6,6 +6,8 @@ import threading
 import time
 
 PIECE = 64 << 10
+BUFFER = 256 << 10
+"""How much may lie on the way: by itself the system lets several MiB of each connection."""
 
 
 class Network:
@@ -19,6 +21,7 @@ class Network:
 
     def __init__(self):
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
         self.port = self._listener.getsockname()[1]
         self.leads_to = 0
         self.rate = None

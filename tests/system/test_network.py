@@ -13,7 +13,9 @@ from tests.system.site import write_noise
 
 pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(300)]
 MIB = 1 << 20
-SLOW = 12 * MIB
+SLOW = 4 * MIB
+NOISY_FILES = 12
+"""Enough that seconds pass, even with what lies in buffers on the way, before the last of it is read."""
 
 
 @pytest.fixture
@@ -22,7 +24,7 @@ def source(far_site, request):
     far_site.network.heal()
     folder = far_site.folder / request.node.name[:40]
     (folder / "noise").mkdir(parents=True)  # a folder is read after what lies beneath it
-    for number in range(8):
+    for number in range(NOISY_FILES):
         write_noise(folder / "noise" / f"{number}", 4 * MIB, seed=crc32(folder.name.encode()) + number)
     far_site.protect(folder.name, folder)
     return folder
@@ -33,7 +35,7 @@ def under_way(site, source):
     site.network.rate = SLOW
     before = site.network.passed
     job = site.begin(source.name)
-    site.when(job, lambda _: site.network.passed - before > 6 * MIB)
+    site.when(job, lambda _: site.network.passed - before > 2 * MIB)
     site.network.rate = MIB
     return job
 
