@@ -21,7 +21,8 @@ from strongroom.engine.format.pack import (
     decode_header,
     encode_header,
 )
-from strongroom.engine.format.vaultfile import Cutting, VaultFile, decode_vault_file, encode_vault_file, key_check
+from strongroom.engine.format.vaultfile import VaultFile, decode_vault_file, encode_vault_file, key_check
+from strongroom.model.cutting import FIRST_CUTTING
 from strongroom.model.entry import ChunkId
 
 FOLDER = pathlib.Path(__file__).parent / "vault"
@@ -37,7 +38,7 @@ VAULT_FILE = VaultFile(
     id=VAULT.hex(),
     created="2026-01-02T03:04:05+00:00",
     epoch=1,
-    cutting=Cutting(262_144, 1_048_576, 4_194_304),
+    cutting=FIRST_CUTTING,
     key_check=key_check(derive_content_keys(ROOT_KEY, VAULT).key_ids),
 )
 

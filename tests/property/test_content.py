@@ -13,7 +13,9 @@ from strongroom.engine.content.runs import RunBuilder
 from strongroom.engine.content.writer import SnapshotWriter
 from strongroom.engine.format.block import BlockKind
 from strongroom.engine.format.ids import chunk_id
+from strongroom.engine.format.keys import ContentKeys
 from strongroom.engine.format.tree import decode_node, leaf_entries
+from strongroom.model.cutting import CUTTING, FIRST_CUTTING
 from strongroom.model.entry import ChunkId, EntryType
 from strongroom.testing.memory_sink import MemorySink
 from tests.property.strategies import KEYS, contents, folders, ids, leaves, plain_file, plain_folder, split_parts
@@ -134,12 +136,14 @@ def test_entries_of_every_kind_survive_the_way_through_a_sink(part, split):
     assert list(SnapshotReader(sink, root).folder()) == part
 
 
-@given(contents, st.integers(0, 2**32))
-def test_a_stream_and_its_bytes_give_the_same_chunks(content, seed):
-    streamed = [bytes(piece) for piece in Cutter(KEYS.gear).chunks(Trickle(content, seed).readinto)]
-    assert streamed == [bytes(piece) for piece in cut_bytes(content, KEYS.gear)]
+@given(contents, st.integers(0, 2**32), st.sampled_from([FIRST_CUTTING, CUTTING]))
+def test_a_stream_and_its_bytes_give_the_same_chunks(content, seed, cutting):
+    keys = ContentKeys(KEYS.key_ids, KEYS.key_cut, cutting)
+    streamed = [bytes(piece) for piece in Cutter(keys).chunks(Trickle(content, seed).readinto)]
+    assert streamed == [bytes(piece) for piece in cut_bytes(content, keys)]
     assert b"".join(streamed) == content
-    assert all(len(piece) > 256 << 10 for piece in streamed[:-1])
+    assert all(cutting.minimum < len(piece) <= cutting.maximum for piece in streamed[:-1])
+    assert len(streamed) <= 1 or len(content) > 256 << 10
 
 
 @settings(max_examples=10)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from strongroom.model.cutting import FIRST_CUTTING, Cutting
 from strongroom.model.host import HostFacts
 from strongroom.model.job import Kind
 from strongroom.model.missed import MissedFile
@@ -92,7 +93,8 @@ class RestoreOrder(Message, frozen=True, tag="restore"):
         grant: signed; opaque to the agent.
         paths: escaped paths inside the snapshot, empty for all.
         target: escaped absolute folder to restore into, empty for the original place.
-        key_ids, key_cut: the keys of chunk ids and of the gear table, to tell what is right already.
+        key_ids, key_cut, cutting: the keys of chunk ids and of the gear table, and the sizes of chunks, to tell what
+            is right already.
     """
 
     job_id: int
@@ -103,6 +105,7 @@ class RestoreOrder(Message, frozen=True, tag="restore"):
     grant: str
     key_ids: bytes
     key_cut: bytes = b""
+    cutting: Cutting = FIRST_CUTTING
 
 
 class CancelOrder(Message, frozen=True, tag="cancel"):
@@ -126,6 +129,7 @@ class SessionOpened(Message, frozen=True):
     Args:
         session: names the session in the later verbs.
         key_ids, key_cut: 32 bytes each: keys of chunk ids and of the gear table.
+        cutting: the sizes of chunks.
         lease_s: the session ends when nothing was heard of it for so long.
         knows_nothing: nothing of this set is stored yet, so `missing` need not be asked.
     """
@@ -135,6 +139,7 @@ class SessionOpened(Message, frozen=True):
     key_cut: bytes
     lease_s: int
     knows_nothing: bool
+    cutting: Cutting = FIRST_CUTTING
 
 
 class Missing(Message, frozen=True):

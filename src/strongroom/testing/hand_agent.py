@@ -118,7 +118,7 @@ class HandAgent:
     def send(self, opened: SessionOpened, files: Mapping[str, bytes]) -> tuple[ChunkId, int]:
         """Send files, by their paths in the snapshot; return the root's id and the bytes that were new."""
         sink = _Sink(self.host, opened)
-        with SnapshotWriter(ContentKeys(opened.key_ids, opened.key_cut), sink) as writer:
+        with SnapshotWriter(ContentKeys(opened.key_ids, opened.key_cut, opened.cutting), sink) as writer:
             root = _folder(writer, files)
             writer.finish()
         return root, sink.stored_bytes

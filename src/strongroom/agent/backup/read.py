@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from strongroom.agent.backup.missed import reason_of
-from strongroom.agent.backup.small import SMALL_BYTES, SmallFiles
+from strongroom.agent.backup.small import SmallFiles
 from strongroom.agent.backup.stream import FileStream
 from strongroom.agent.platform.base import EARLIEST_NS, LATEST_NS, MOST_EXTENTS, UnreadAttributes
+from strongroom.engine.content.chunking import WHOLE_BYTES
 from strongroom.model.entry import ChunkId, Entry, EntryType, Stat
 from strongroom.model.missed import Reason
 
@@ -189,7 +190,7 @@ class EntryReader:
         stat, xattrs = self._with_xattrs(path, stat, reader.xattrs)
         flags = reader.flags()
         self.tally.files += 1
-        if extents is None and stat.size <= SMALL_BYTES:
+        if extents is None and stat.size <= WHOLE_BYTES:
             data = reader.read_at(0, stat.size) if stat.size else b""
             self.tally.bytes += len(data)
             is_steady = reader.is_unchanged()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from strongroom.engine.content.chunking import WHOLE_BYTES
 from strongroom.engine.format.ids import ID_BYTES
 from strongroom.engine.format.splice import EncodedRun, encode_file, encode_owner
 from strongroom.model.entry import Stat
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from strongroom.engine.content.writer import SnapshotWriter
     from strongroom.kernel.gather_reference import Gathered
 
-SMALL_BYTES: Final = 256 << 10
-"""Files up to this size are read in one go and are one chunk."""
 _BUFFER_BYTES: Final = 1 << 20
 _decode: Final = msgspec.msgpack.Decoder(Stat).decode
 
@@ -51,7 +50,7 @@ class SmallFiles:
         at = 0
         while at < len(stats):
             self._events.check()
-            rows, at = folder.gather(stats, at, self._buffer, SMALL_BYTES, self._misses)
+            rows, at = folder.gather(stats, at, self._buffer, WHOLE_BYTES, self._misses)
             sizes = [row[2] for row in rows if row[2] >= 0]
             ids = self._writer.add_small(self._buffer[: sum(sizes)], sizes) if sizes else b""
             made += self._entries(stats, rows, ids)

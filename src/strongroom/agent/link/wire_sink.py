@@ -52,7 +52,7 @@ class WireSink:
         self._session = session
         self._patience = patience
         self._before_commit = before_commit
-        self.keys = ContentKeys(session.key_ids, session.key_cut)
+        self.keys = ContentKeys(session.key_ids, session.key_cut, session.cutting)
         self.committed = ""
 
     @property

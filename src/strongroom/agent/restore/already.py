@@ -29,21 +29,21 @@ if TYPE_CHECKING:
     from strongroom.agent.restore.fetch import Fetcher
     from strongroom.agent.restore.folders import Folder
     from strongroom.model.entry import Entry
+    from strongroom.protocol.messages import RestoreOrder
 
 
 class Already:
     """Compares files with entries; for one thread."""
 
-    def __init__(self, key_ids: bytes, key_cut: bytes, fetcher: Fetcher, check: Callable[[], None]) -> None:
-        """Compare by these keys.
+    def __init__(self, order: RestoreOrder, fetcher: Fetcher, check: Callable[[], None]) -> None:
+        """Compare by the keys and sizes of the order; if it has none to cut by, only files of one chunk.
 
         Args:
-            key_cut: empty when the server does not tell it; only files of one chunk can be compared then.
             fetcher: gets the lists of chunks of very large files.
             check: called between chunks; what it raises breaks the comparison off.
         """
-        self._key_ids = key_ids
-        self._cutter = Cutter(ContentKeys(key_ids, key_cut).gear) if key_cut else None
+        self._key_ids = order.key_ids
+        self._cutter = Cutter(ContentKeys(order.key_ids, order.key_cut, order.cutting)) if order.key_cut else None
         self._fetcher = fetcher
         self._check = check
 

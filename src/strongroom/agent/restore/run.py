@@ -53,7 +53,7 @@ def run_restore(order: RestoreOrder, source: Source, spool: Path, events: Events
     with spool_listing(source.listing(), spool, events) as listing, _opened(aim) as target:
         tally.files_total, tally.bytes_total = listing.files, listing.size_bytes
         events.step(RestoreStep.PLACE)
-        already = Already(order.key_ids, order.key_cut, fetcher, events.check)
+        already = Already(order, fetcher, events.check)
         planner = Planner(aim, target, Rules(order.conflict, label, already), tally, fetcher)
         with Site(target, Unfinished(spool, aim.target, order.job_id)) as site, closing(Bulk(site)) as bulk:
             batches = fetched(planner.batches(listing), lambda batch: bulk.place(batch, fetcher.fetch(batch.ids)))

@@ -31,15 +31,15 @@ TREE_BYTES: Final = 1 << 20
 """Blocks of nodes are smaller: who looks into a folder wants one node."""
 ALONE: Final = 1
 """As the size of a block: one chunk in each."""
-LARGE_BYTES: Final = 256 << 10
-"""A larger chunk stands alone."""
+LARGE_BYTES: Final = 128 << 10
+"""A larger chunk of a file that was cut stands alone."""
 _thread = threading.local()
 _parameters: Final = zstandard.ZstdCompressionParameters.from_level(
     2, strategy=zstandard.STRATEGY_FAST, window_log=21, hash_log=17, min_match=6
 )
 """As small as level 3, and a quarter faster: level 2 with a table that spans the block."""
 _parameters_alone: Final = zstandard.ZstdCompressionParameters.from_level(
-    2, strategy=zstandard.STRATEGY_FAST, window_log=21, hash_log=18, min_match=6
+    2, strategy=zstandard.STRATEGY_FAST, window_log=21, hash_log=16, min_match=6
 )
 """For a chunk that stands alone, a table twice as large: 0.7 % smaller, for a sixth more time (ADR 0059)."""
 

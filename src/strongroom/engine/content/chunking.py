@@ -1,8 +1,8 @@
-"""Cutting content into chunks: the sizes of format v1, and a cutter that reads a stream through one buffer.
+"""Cutting content into chunks, by the key and the sizes of a vault, through one buffer.
 
 Why: equal content must give equal chunks wherever and however it is read, in this release and the next.
-Promises: the chunks depend on the bytes and the key alone, not on how a source splits its reads; laid end to end they
-are the content. Memory is one buffer, whatever the size of the stream.
+Promises: the chunks depend on the bytes, the key and the sizes alone, not on how a source splits its reads; laid end to
+end they are the content. Memory is one buffer, whatever the size of the stream.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ from strongroom.kernel import cut
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-MINIMUM: Final = 256 << 10
-AVERAGE: Final = 1 << 20
-MAXIMUM: Final = 4 << 20
+    from strongroom.engine.format.keys import ContentKeys
+
+WHOLE_BYTES: Final = 256 << 10
+"""Content up to this size is not cut: it is one chunk."""
 BUFFER_BYTES: Final = 8 << 20
 
 
 class Cutter:
     """Cuts one stream after the other through a buffer of its own; not for several threads at once."""
 
-    def __init__(self, gear: bytes) -> None:
-        """Keep the gear table; the buffer is made when a stream comes."""
-        self._gear = gear
+    def __init__(self, keys: ContentKeys) -> None:
+        """Keep what to cut by; the buffer is made when a stream comes."""
+        self._keys = keys
         self._buffer = memoryview(b"")
 
     def chunks(self, readinto: Callable[[memoryview], int]) -> Iterator[memoryview]:
@@ -37,7 +38,7 @@ class Cutter:
         """
         buffer = self._ready_buffer()
         filled = 0
-        final = False
+        begins, final = True, False
         while not final:
             count = readinto(buffer[filled:])
             filled += count
@@ -45,9 +46,10 @@ class Cutter:
             if filled < BUFFER_BYTES and not final:
                 continue
             start = 0
-            for end in _ends(buffer[:filled], self._gear, final=final):
+            for end in _ends(buffer[:filled], self._keys, is_whole=begins and final, final=final):
                 yield buffer[start:end]
                 start = end
+            begins = False
             buffer[: filled - start] = buffer[start:filled]
             filled -= start
 
@@ -57,14 +59,17 @@ class Cutter:
         return self._buffer
 
 
-def cut_bytes(data: bytes, gear: bytes) -> Iterator[memoryview]:
+def cut_bytes(data: bytes, keys: ContentKeys) -> Iterator[memoryview]:
     """Yield the chunks of `data`: the same as a `Cutter` finds in a stream of it."""
     view = memoryview(data)
     start = 0
-    for end in _ends(view, gear, final=True):
+    for end in _ends(view, keys, is_whole=True, final=True):
         yield view[start:end]
         start = end
 
 
-def _ends(data: memoryview, gear: bytes, *, final: bool) -> list[int]:
-    return cut(data, gear, minimum=MINIMUM, average=AVERAGE, maximum=MAXIMUM, final=final)
+def _ends(data: memoryview, keys: ContentKeys, *, is_whole: bool, final: bool) -> list[int]:
+    if is_whole and 0 < len(data) <= WHOLE_BYTES:
+        return [len(data)]
+    sizes = keys.cutting
+    return cut(data, keys.gear, minimum=sizes.minimum, average=sizes.average, maximum=sizes.maximum, final=final)

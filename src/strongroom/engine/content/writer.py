@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Self
 import msgspec
 
 from strongroom.engine.content.blocks import ALONE, DATA_BYTES, LARGE_BYTES, TREE_BYTES
-from strongroom.engine.content.chunking import MINIMUM, Cutter, cut_bytes
+from strongroom.engine.content.chunking import WHOLE_BYTES, Cutter, cut_bytes
 from strongroom.engine.content.runs import RunBuilder
 from strongroom.engine.content.uploads import Counts, Filling, Uploads
 from strongroom.engine.format.block import BlockKind
@@ -61,8 +61,8 @@ class SnapshotWriter:
     def __init__(self, keys: ContentKeys, sink: Sink, *, uploaders: int = 3) -> None:
         """Prepare; entering the `with` block starts the uploaders."""
         self._key = keys.key_ids
-        self._gear = keys.gear
-        self._cutter = Cutter(keys.gear)
+        self._keys = keys
+        self._cutter = Cutter(keys)
         self._uploads = Uploads(sink, uploaders)
         self._data = Filling(BlockKind.DATA, DATA_BYTES, self._uploads)
         self._large = Filling(BlockKind.DATA, ALONE, self._uploads)
@@ -90,10 +90,10 @@ class SnapshotWriter:
     def add_bytes(self, data: bytes) -> Content:
         """Take the whole content of a file; meant for small ones. Raises what an uploader raised."""
         size = len(data)
-        if size > MINIMUM:
-            return self._add_chunks(cut_bytes(data, self._gear))
         if not size:
             return _EMPTY
+        if size > WHOLE_BYTES:
+            return self._add_chunks(cut_bytes(data, self._keys))
         chunk = chunk_id(self._key, data)
         if self._recent.note(chunk):
             self._data.add(chunk, data)

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from strongroom.engine.format import magic
 from strongroom.errors import Mistake
 from strongroom.kernel import gear_table
+from strongroom.model.cutting import CUTTING, Cutting
 
 KEY_BYTES: Final = 32
 VAULT_ID_BYTES: Final = 16
@@ -26,10 +27,11 @@ FIRST_EPOCH: Final = 1
 
 @dataclass(frozen=True)
 class ContentKeys:
-    """What an agent needs to cut and name chunks: `key_ids` (K_id) and `key_cut` (K_cut)."""
+    """What an agent needs to cut and name chunks: `key_ids` (K_id), `key_cut` (K_cut), and the sizes to cut by."""
 
     key_ids: bytes = field(repr=False)
     key_cut: bytes = field(repr=False)
+    cutting: Cutting = CUTTING
 
     def __post_init__(self) -> None:
         """Refuse keys of another length.
@@ -46,8 +48,8 @@ class ContentKeys:
         return gear_table(self.key_cut)
 
 
-def derive_content_keys(root_key: bytes, vault_id: bytes) -> ContentKeys:
-    """Derive K_id and K_cut of a vault.
+def derive_content_keys(root_key: bytes, vault_id: bytes, cutting: Cutting = CUTTING) -> ContentKeys:
+    """Derive K_id and K_cut of a vault, which is cut by `cutting`.
 
     Raises:
         Mistake: a key or id has the wrong length.
@@ -55,6 +57,7 @@ def derive_content_keys(root_key: bytes, vault_id: bytes) -> ContentKeys:
     return ContentKeys(
         key_ids=_derive(root_key, vault_id, b"strongroom v1 chunk id"),
         key_cut=_derive(root_key, vault_id, b"strongroom v1 cut"),
+        cutting=cutting,
     )
 
 

@@ -13,17 +13,10 @@ import msgspec
 from strongroom.engine.format.ids import chunk_id
 from strongroom.engine.format.keys import FIRST_EPOCH, VAULT_ID_BYTES
 from strongroom.errors import Damaged
+from strongroom.model.cutting import Cutting
 
 NAME: Final = "vault.json"
 _CHECKED: Final = b"strongroom v1 key check"
-
-
-class Cutting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Chunk sizes in bytes; they decide what deduplicates with what, so they never change in a vault."""
-
-    minimum: int
-    average: int
-    maximum: int
 
 
 class VaultFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -33,7 +26,7 @@ class VaultFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         id: 32 hex digits.
         created: RFC 3339, UTC.
         epoch: of the data key that new packs are sealed with.
-        cutting: see `Cutting`.
+        cutting: how its large files are cut, for ever.
         key_check: `key_check` of the vault's K_id.
     """
 

@@ -15,16 +15,17 @@ from strongroom.errors import Damaged
 
 if TYPE_CHECKING:
     from strongroom.engine.format.block import BlockKind
+    from strongroom.engine.format.vaultfile import VaultFile
 
 
 class Keyring:
     """Derives the keys of a vault. Safe to use from several threads."""
 
-    def __init__(self, root_key: bytes, vault_id: bytes, epoch: int) -> None:
-        """Take the root key and the vault's identity; new packs are sealed under `epoch`."""
-        self.vault_id = vault_id
-        self.epoch = epoch
-        self.content = derive_content_keys(root_key, vault_id)
+    def __init__(self, root_key: bytes, file: VaultFile) -> None:
+        """Take the root key, and what the vault says of itself."""
+        self.vault_id = file.vault_id
+        self.epoch = file.epoch
+        self.content = derive_content_keys(root_key, file.vault_id, file.cutting)
         self._root_key = root_key
         self._data_keys: dict[int, bytes] = {}
         self._lock = threading.Lock()

@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING, Final, Self
 from pyroaring import BitMap64
 
 from strongroom import clock
-from strongroom.engine.content.chunking import AVERAGE, MAXIMUM, MINIMUM
 from strongroom.engine.content.reader import SnapshotReader
 from strongroom.engine.format.keys import VAULT_ID_BYTES, derive_content_keys
-from strongroom.engine.format.vaultfile import NAME, Cutting, VaultFile, decode_vault_file, encode_vault_file, key_check
+from strongroom.engine.format.vaultfile import NAME, VaultFile, decode_vault_file, encode_vault_file, key_check
 from strongroom.engine.vault.bitmaps import bitmap_of_packs, decode_bitmap
 from strongroom.engine.vault.check import CheckReport, check_vault
 from strongroom.engine.vault.core import assemble
@@ -30,6 +29,7 @@ from strongroom.engine.vault.ledger import PackState, SessionRow, SessionState
 from strongroom.engine.vault.serving import Serving
 from strongroom.engine.vault.session import History, Session
 from strongroom.errors import Conflict, Mistake, NotFound, Unavailable
+from strongroom.model.cutting import CUTTING
 from strongroom.model.entry import ChunkId, Entry, EntryType
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Vault:
         file = VaultFile(
             id=vault_id.hex(),
             created=clock.now().isoformat(timespec="seconds"),
-            cutting=Cutting(MINIMUM, AVERAGE, MAXIMUM),
+            cutting=CUTTING,
             key_check=key_check(derive_content_keys(root_key, vault_id).key_ids),
         )
         if storage.exists(NAME):
@@ -118,7 +118,7 @@ class Vault:
         if not storage.exists(NAME):
             raise NotFound("There is no vault here.", hint="Make one first, or look whether the folder is mounted.")
         file = decode_vault_file(storage.read(NAME, 0, storage.size(NAME)))
-        keyring = Keyring(root_key, file.vault_id, file.epoch)
+        keyring = Keyring(root_key, file)
         if key_check(keyring.content.key_ids) != file.key_check:
             raise Mistake("The root key is not the one of this vault.", code="wrong_root_key")
         storage.claim()

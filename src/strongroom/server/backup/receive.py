@@ -104,6 +104,7 @@ def open_session(*, host: models.Host, message: OpenSession, now: datetime) -> S
         session=session.id,
         key_ids=keys.key_ids,
         key_cut=keys.key_cut,
+        cutting=keys.cutting,
         lease_s=place.config.lease_s,
         knows_nothing=session.knows_nothing,
     )

@@ -61,6 +61,7 @@ def restore_order(job: models.Job, now: datetime) -> RestoreOrder:
         job_id=job.id,
         expires_s=int(now.timestamp()) + GRANT_S,
     )
+    keys = place.vault.content_keys
     return RestoreOrder(
         job_id=job.id,
         snapshot=asked.snapshot,
@@ -68,8 +69,9 @@ def restore_order(job: models.Job, now: datetime) -> RestoreOrder:
         target=asked.target,
         conflict=asked.conflict,
         grant=seal.sign(_PURPOSE, msgspec.msgpack.encode(grant)),
-        key_ids=place.vault.content_keys.key_ids,
-        key_cut=place.vault.content_keys.key_cut,
+        key_ids=keys.key_ids,
+        key_cut=keys.key_cut,
+        cutting=keys.cutting,
     )
 
 

@@ -11,6 +11,7 @@ from strongroom.engine.format.block import Block, BlockKind, Method, encode_bloc
 from strongroom.engine.format.keys import ContentKeys
 from strongroom.engine.format.tree import encode_list
 from strongroom.errors import Unavailable
+from strongroom.model.cutting import FIRST_CUTTING
 from strongroom.model.policy import ConflictMode
 from tests.unit.agent.restore.taken import CUT, KEY, TakenSnapshot, look_at
 
@@ -20,7 +21,7 @@ class CutSnapshot(TakenSnapshot):
 
     def content(self, path, extents):
         with open(path, "rb") as file:
-            pieces = [bytes(piece) for piece in cut_bytes(file.read(), ContentKeys(KEY, CUT).gear)]
+            pieces = [bytes(piece) for piece in cut_bytes(file.read(), ContentKeys(KEY, CUT, FIRST_CUTTING))]
         ids = [self.keep(piece) for piece in pieces]
         if not self.lists or len(ids) < 2:
             return tuple(ids), 0

@@ -1,12 +1,18 @@
 """Opening, creating and counting a vault."""
 
+import random
+import re
+
+import msgspec
 import pytest
 
+from strongroom.engine.format.vaultfile import decode_vault_file, encode_vault_file
 from strongroom.engine.vault.vault import Vault
 from strongroom.errors import Conflict, Damaged, Mistake, NotFound, Unavailable
+from strongroom.model.cutting import CUTTING, FIRST_CUTTING
 from strongroom.testing.memory_ledger import MemoryLedger
 from strongroom.testing.memory_storage import MemoryStorage
-from strongroom.testing.vault_driver import ROOT_KEY, back_up
+from strongroom.testing.vault_driver import ROOT_KEY, back_up, read_back
 
 
 def test_a_vault_is_made_once(place):
@@ -55,6 +61,40 @@ def test_a_damaged_vault_file_is_told(place, change):
     with pytest.raises(Damaged) as damaged:
         Vault.open(place.storage, ROOT_KEY, place.ledger)
     assert damaged.value.code == "bad_vault_file"
+
+
+def test_a_vault_is_cut_for_ever_as_it_was_made(place):
+    """Vaults made by an earlier release have other sizes, and what they hold must go on deduplicating."""
+    place.vault.close()
+    assert decode_vault_file(place.storage.objects["vault.json"]).cutting == CUTTING
+    cut_otherwise(place.storage, FIRST_CUTTING)
+    old = Vault.open(place.storage, ROOT_KEY, place.ledger)
+    assert old.content_keys.cutting == FIRST_CUTTING
+    content = random.Random(1).randbytes(8 << 20)
+    snapshot = back_up(old, 1, {b"image": content})
+    (entry,) = old.reader(snapshot.id).folder()
+    *all_but_last, _ = old.read(entry.content)
+    assert len(all_but_last) >= 2
+    assert min(map(len, all_but_last)) > FIRST_CUTTING.minimum
+    assert read_back(old, snapshot.id) == {b"image": content}
+
+
+@pytest.mark.parametrize("sizes", [(0, 8, 16), (16, 8, 32), (8, 16, 16), (100, 1000, 2000)])
+def test_sizes_nobody_can_cut_by_are_told(place, sizes):
+    place.vault.close()
+    told = place.storage.objects["vault.json"]
+    for name, size in zip(("minimum", "average", "maximum"), sizes, strict=True):
+        told = re.sub(rb'("%s": )\d+' % name.encode(), rb"\g<1>%d" % size, told)
+    place.storage.objects["vault.json"] = told
+    with pytest.raises(Damaged) as damaged:
+        Vault.open(place.storage, ROOT_KEY, place.ledger)
+    assert damaged.value.code == "bad_vault_file"
+
+
+def cut_otherwise(storage, cutting):
+    """Make a vault one of other sizes."""
+    file = decode_vault_file(storage.objects["vault.json"])
+    storage.objects["vault.json"] = encode_vault_file(msgspec.structs.replace(file, cutting=cutting))
 
 
 def test_a_closed_vault_opens_no_sessions(place):

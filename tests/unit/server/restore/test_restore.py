@@ -9,7 +9,9 @@ import pytest
 from strongroom import clock
 from strongroom.engine.format.block import decode_block, open_block
 from strongroom.engine.format.tree import decode_node, leaf_entries
+from strongroom.engine.format.vaultfile import decode_vault_file, encode_vault_file
 from strongroom.errors import Conflict, Mistake, NotFound, Refused
+from strongroom.model.cutting import CUTTING, FIRST_CUTTING
 from strongroom.model.host import OsFamily
 from strongroom.model.job import JobState, ReasonCode
 from strongroom.model.policy import ConflictMode
@@ -43,6 +45,24 @@ def granted(server, agent, snapshot, *paths):
     ask(server, snapshot, *paths)
     (order,) = [order for order in agent.orders() if isinstance(order, RestoreOrder)]
     return order
+
+
+def test_agents_are_told_how_the_vault_is_cut(server, agent):
+    """A vault of an earlier release goes on as it was made: backup and comparison in a restore cut by its sizes."""
+    path = server.folder.vault / "vault.json"
+    file = decode_vault_file(path.read_bytes())
+    assert file.cutting == CUTTING
+    path.chmod(0o600)
+    path.write_bytes(encode_vault_file(msgspec.structs.replace(file, cutting=FIRST_CUTTING)))
+    server.restart()
+    agent.connect()
+    job = server.back_up()
+    agent.orders()
+    opened = agent.open_session(job)
+    assert opened.cutting == FIRST_CUTTING
+    root, _ = agent.send(opened, FILES)
+    snapshot = agent.commit(job, opened, root)
+    assert granted(server, agent, snapshot).cutting == FIRST_CUTTING
 
 
 def read(agent, grant, ids=b"", now=None):
