@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     from strongroom.agent.restore.steps import Batch
     from strongroom.model.entry import ChunkId
 
-AHEAD: Final = 2
+AHEAD: Final = 6
+AHEAD_BYTES: Final = 112 << 20
 MOST_BYTES: Final = 64 << 20
 _FETCHERS: Final = 3
+_KEPT_WHOLE: Final = 0.75
+"""A block of which less is wanted is not kept in memory for the sake of it (ADR 61)."""
 
 Chunks: TypeAlias = dict["ChunkId", memoryview]
 
@@ -77,12 +80,16 @@ class Fetcher:
                 plain = memoryview(verify_block(block, self._key_ids))
             except Damaged:
                 continue
+            found: Chunks = {}
             start = 0
             for one, size in zip(block.ids, block.sizes, strict=True):
                 if one in wanted and size <= room:
-                    chunks[one] = plain[start : start + size]
+                    found[one] = plain[start : start + size]
                     room -= size
                 start += size
+            if sum(map(len, found.values())) < _KEPT_WHOLE * len(plain):
+                found = {one: memoryview(bytes(data)) for one, data in found.items()}
+            chunks |= found
 
 
 def _room(chunks: Chunks) -> int:
@@ -93,16 +100,21 @@ def _room(chunks: Chunks) -> int:
 def fetched(batches: Iterable[Batch], work: Callable[[Batch], Chunks]) -> Generator[tuple[Batch, Chunks], None, None]:
     """Yield each batch with its chunks, while the next ones are on their way.
 
+    The writer waits for the disk now and then; so many are on their way that the fetchers need not wait with it.
+
     Args:
         work: fetches a batch's chunks, and does with them what can be done ahead; called in several threads.
     """
     under_way: deque[tuple[Batch, Future[Chunks]]] = deque()
+    ahead_bytes = 0
     pool = ThreadPoolExecutor(_FETCHERS, thread_name_prefix="fetch")
     try:
         for batch in batches:
             under_way.append((batch, pool.submit(work, batch)))
-            if len(under_way) > AHEAD:
+            ahead_bytes += batch.bytes
+            while len(under_way) > AHEAD or ahead_bytes > AHEAD_BYTES:
                 first, future = under_way.popleft()
+                ahead_bytes -= first.bytes
                 yield first, future.result()
         while under_way:
             first, future = under_way.popleft()
