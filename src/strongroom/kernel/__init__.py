@@ -26,6 +26,7 @@ from strongroom.kernel.gear import gear_table
 
 __all__ = [
     "IMPLEMENTATION",
+    "copy_to",
     "cut",
     "digests",
     "gear_table",
@@ -48,7 +49,7 @@ if IMPLEMENTATION == "native":
         from strongroom.kernel.digest import digests
         from strongroom.kernel.join import join
         from strongroom.kernel.merge import note_found, pick, shift
-        from strongroom.kernel.native import cut, lookup, sort_ids
+        from strongroom.kernel.native import copy_to, cut, lookup, sort_ids
 
         if sys.platform == "linux":  # its system calls; other systems walk in Python
             from strongroom.kernel.walk import list_names, look
@@ -64,7 +65,7 @@ elif IMPLEMENTATION == "reference":
     from strongroom.kernel.digest_reference import digests
     from strongroom.kernel.join_reference import join
     from strongroom.kernel.merge_reference import note_found, pick, shift
-    from strongroom.kernel.reference import cut, lookup, sort_ids
+    from strongroom.kernel.reference import copy_to, cut, lookup, sort_ids
     from strongroom.kernel.walk_reference import list_names, look
 else:
     message = f"STRONGROOM_KERNEL is {IMPLEMENTATION!r}; it may be 'native' or 'reference'."

@@ -33,6 +33,24 @@ def octets(data: Buffer) -> memoryview:
     return view.cast("B") if view.nbytes else memoryview(b"")
 
 
+def place(target: Buffer, at: int, size: int) -> memoryview:
+    """See so many bytes of a buffer that can be written to, from `at` on.
+
+    Raises:
+        ValueError: They do not lie in the buffer, or it has gaps.
+        TypeError: It cannot be written to.
+
+    """
+    view = octets(target)
+    if memoryview(target).readonly:
+        message = "Bytes can only be copied to a buffer that can be written to."
+        raise TypeError(message)
+    if not 0 <= at <= at + size <= view.nbytes:
+        message = f"{size} bytes from {at} on do not lie in a buffer of {view.nbytes}."
+        raise ValueError(message)
+    return view[at : at + size]
+
+
 def packed_ids(ids: Buffer) -> memoryview:
     """See a buffer as ids laid end to end.
 

@@ -6,8 +6,9 @@ What each function means is written in reference.py; nothing is decided here.
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint64_t
+from libc.string cimport memcpy
 
-from strongroom.kernel.arguments import ID_BYTES, cut_limits, gear, octets, packed_ids
+from strongroom.kernel.arguments import ID_BYTES, cut_limits, gear, octets, packed_ids, place
 
 cdef extern from "cut.h":
     cdef struct sr_cutter:
@@ -50,6 +51,18 @@ def cut(data, table, *, minimum, average, maximum, final):
             ends.extend([found[i] for i in range(count)])
             start = found[count - 1]
     return ends
+
+
+def copy_to(target, at, data):
+    """Copy bytes to a place in others; see reference.copy_to."""
+    cdef const uint8_t[::1] view = octets(data)
+    cdef size_t size = view.shape[0]
+    where = place(target, at, size)
+    cdef uint8_t[::1] room
+    if size:
+        room = where
+        with nogil:
+            memcpy(&room[0], &view[0], size)
 
 
 def lookup(ids, probes):

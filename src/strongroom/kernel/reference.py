@@ -10,7 +10,7 @@ import struct
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
-from strongroom.kernel.arguments import ABSENT, ID_BYTES, cut_limits, gear, octets, packed_ids
+from strongroom.kernel.arguments import ABSENT, ID_BYTES, cut_limits, gear, octets, packed_ids, place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,6 +80,23 @@ def _first_boundary(
         if digest < (strict if position < average else loose):
             return position + 1
     return None
+
+
+def copy_to(target: Buffer, at: int, data: Buffer) -> None:
+    """Copy bytes to a place in others, which they do not overlap, while other threads work.
+
+    The interpreter would keep its lock over such a copy, and all who receive meanwhile would wait for it.
+
+    Args:
+        at: where in `target` the first byte goes.
+
+    Raises:
+        ValueError: They do not fit there, or a buffer has gaps.
+        TypeError: The target cannot be written to.
+
+    """
+    view = octets(data)
+    place(target, at, view.nbytes)[:] = view
 
 
 def lookup(ids: Buffer, probes: Buffer) -> bytes:

@@ -16,6 +16,8 @@ import mmap
 import os
 from typing import Final
 
+from strongroom.kernel import copy_to
+
 ALIGNED_BYTES: Final = 4096
 """Positions, sizes and memory are multiples of this; no disk asks for more."""
 STAGING_BYTES: Final = 4 << 20
@@ -48,7 +50,7 @@ class DirectFile:
         """
         while data:
             taken = min(len(data), STAGING_BYTES - self._staged)
-            self._memory[self._staged : self._staged + taken] = data[:taken]
+            copy_to(self._memory, self._staged, data[:taken])
             self._staged += taken
             data = data[taken:]
             if self._staged == STAGING_BYTES:
