@@ -41,7 +41,7 @@ def place(target: Buffer, at: int, size: int) -> memoryview:
         TypeError: It cannot be written to.
 
     """
-    view = octets(target)
+    view = octets(target) or memoryview(bytearray())
     if memoryview(target).readonly:
         message = "Bytes can only be copied to a buffer that can be written to."
         raise TypeError(message)
