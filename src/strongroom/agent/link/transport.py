@@ -17,6 +17,7 @@ import msgspec
 import urllib3
 from urllib3.exceptions import HTTPError
 
+from strongroom.agent.link.filling_socket import FillingSocket
 from strongroom.errors import (
     Conflict,
     Damaged,
@@ -78,6 +79,7 @@ class Transport:
         self._url = server_url.rstrip("/") + PREFIX
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.sslsocket_class = FillingSocket
         try:
             context.load_verify_locations(cadata=authority)
         except (ssl.SSLError, ValueError) as error:
