@@ -1,4 +1,4 @@
-"""A large file written past the system's cache.
+"""A large file written, and read, past the system's cache.
 
 Why: a restore flushes what it wrote before it says that it is done (ADR 31). Through the cache, the processor first
 copies all of it there and then waits, idle, while the disk takes it; past the cache the disk takes it meanwhile, for a
@@ -40,7 +40,7 @@ class DirectFile:
         self._memory = staging.memory
         self._staged = 0
         self._written = 0
-        self._is_direct = self._ask_for_direct()
+        self._is_direct = ask_for_direct(handle)
 
     def write(self, data: memoryview) -> None:
         """Append data.
@@ -84,10 +84,24 @@ class DirectFile:
         self._written += size
         self._staged = 0
 
-    def _ask_for_direct(self) -> bool:
-        """Ask the file system to be written to directly, and return whether it will."""
-        try:
-            fcntl.fcntl(self._handle, fcntl.F_SETFL, fcntl.fcntl(self._handle, fcntl.F_GETFL) | os.O_DIRECT)
-        except OSError:
-            return False
-        return True
+
+def ask_for_direct(handle: int) -> bool:
+    """Ask the file system that a file be read and written past the cache, and return whether it will."""
+    try:
+        fcntl.fcntl(handle, fcntl.F_SETFL, fcntl.fcntl(handle, fcntl.F_GETFL) | os.O_DIRECT)
+    except OSError:
+        return False
+    return True
+
+
+def read_direct(handle: int, offset: int, size: int) -> memoryview:
+    """Return bytes of a file, whether or not it is read past the cache; fewer at its end.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    before = offset % ALIGNED_BYTES
+    whole = -(-(before + size) // ALIGNED_BYTES) * ALIGNED_BYTES
+    memory = memoryview(mmap.mmap(-1, whole))  # which is aligned, and has no bytes to copy from elsewhere
+    read = os.preadv(handle, [memory], offset - before)
+    return memory[before : min(before + size, read)]

@@ -12,6 +12,7 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from strongroom import clock
 from strongroom.engine.format.block import MAX_CHUNK_BYTES, decode_block, verify_block
 from strongroom.errors import Damaged
 
@@ -22,14 +23,33 @@ if TYPE_CHECKING:
     from strongroom.agent.restore.steps import Batch
     from strongroom.model.entry import ChunkId
 
-AHEAD: Final = 6
-AHEAD_BYTES: Final = 112 << 20
+AHEAD: Final = 5
+AHEAD_BYTES: Final = 96 << 20
 MOST_BYTES: Final = 64 << 20
 _FETCHERS: Final = 3
+_TELLING_BYTES: Final = 16 << 20
 _KEPT_WHOLE: Final = 0.75
 """A block of which less is wanted is not kept in memory for the sake of it (ADR 61)."""
 
 Chunks: TypeAlias = dict["ChunkId", memoryview]
+
+
+class Pace:
+    """How fast content comes, in one thread of several. Only to compare: threads may count past each other."""
+
+    def __init__(self) -> None:
+        """Begin at nothing."""
+        self._bytes = 0
+        self._s = 0.0
+
+    def note(self, size_bytes: int, lasted_s: float) -> None:
+        """Count what came."""
+        self._bytes += size_bytes
+        self._s += lasted_s
+
+    def is_far_behind(self, other: Pace) -> bool:
+        """Whether it is less than half as fast as another one; not before enough has come to tell."""
+        return self._bytes >= _TELLING_BYTES and self._s * other._bytes > 2 * other._s * self._bytes
 
 
 class Fetcher:
@@ -38,22 +58,29 @@ class Fetcher:
     def __init__(self, source: Source, key_ids: bytes) -> None:
         """Use a source, and the key that ids are made with."""
         self._source = source
-        self._key_ids = key_ids
+        self.key_ids = key_ids
         self.bytes_received = 0
+        self.pace = Pace()
 
-    def fetch(self, ids: Sequence[ChunkId]) -> Chunks:
+    def fetch(self, ids: Sequence[ChunkId], found: Chunks | None = None) -> Chunks:
         """Return the chunks that could be had.
+
+        Args:
+            found: those that need not be fetched; they are returned with the others.
 
         Raises:
             Refused, Unavailable: nothing can be had at all.
         """
+        began = clock.monotonic_s()
         wanted = dict.fromkeys(ids)
-        chunks: Chunks = {}
-        self._fetch(list(wanted), chunks)
+        chunks: Chunks = dict(found or {})
+        found_bytes = _size_of(chunks)
+        self._fetch([one for one in wanted if one not in chunks], chunks)
         lost = [one for one in wanted if one not in chunks]
         # The server leaves out what it cannot read. Ask once more, each for itself, before a file is given up.
         for one in lost if _room(chunks) >= MAX_CHUNK_BYTES else ():
             self._fetch([one], chunks)
+        self.pace.note(_size_of(chunks) - found_bytes, clock.monotonic_s() - began)
         return chunks
 
     def _fetch(self, ids: Sequence[ChunkId], chunks: Chunks) -> None:
@@ -77,7 +104,7 @@ class Fetcher:
             self.bytes_received += len(encoded)
             try:
                 block = decode_block(encoded)
-                plain = memoryview(verify_block(block, self._key_ids))
+                plain = memoryview(verify_block(block, self.key_ids))
             except Damaged:
                 continue
             found: Chunks = {}
@@ -87,14 +114,19 @@ class Fetcher:
                     found[one] = plain[start : start + size]
                     room -= size
                 start += size
-            if sum(map(len, found.values())) < _KEPT_WHOLE * len(plain):
+            if _size_of(found) < _KEPT_WHOLE * len(plain):
                 found = {one: memoryview(bytes(data)) for one, data in found.items()}
             chunks |= found
 
 
 def _room(chunks: Chunks) -> int:
     """Return how many bytes may still be added."""
-    return MOST_BYTES - sum(map(len, chunks.values()))
+    return MOST_BYTES - _size_of(chunks)
+
+
+def _size_of(chunks: Chunks) -> int:
+    """Return how many bytes there are."""
+    return sum(map(len, chunks.values()))
 
 
 def fetched(batches: Iterable[Batch], work: Callable[[Batch], Chunks]) -> Generator[tuple[Batch, Chunks], None, None]:

@@ -21,6 +21,7 @@ from strongroom.agent.restore.content import content_of
 from strongroom.agent.restore.folders import Folders
 from strongroom.agent.restore.judge import Verdict
 from strongroom.agent.restore.locking import Locking
+from strongroom.agent.restore.nearby import Written
 from strongroom.agent.restore.steps import (
     Files,
     Finish,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from strongroom.agent.restore.aim import Parts
     from strongroom.agent.restore.fetch import Fetcher
     from strongroom.agent.restore.folders import Folder
+    from strongroom.agent.restore.nearby import Nearby
     from strongroom.agent.restore.site import Site
     from strongroom.agent.restore.steps import Batch, OneStep, Step
     from strongroom.agent.restore.tally import Tally
@@ -59,8 +61,8 @@ _PIECE_IDS: Final = 4
 class Placer:
     """Carries out the steps, one after the other, in one thread."""
 
-    def __init__(self, site: Site, kept_label: bytes, tally: Tally, fetcher: Fetcher) -> None:
-        """Place below the site's target."""
+    def __init__(self, site: Site, kept_label: bytes, tally: Tally, fetcher: Fetcher, nearby: Nearby) -> None:
+        """Place below the site's target; what is large is noted as nearby."""
         self._folders = Folders(site.target, site.into)
         self._other_folders = Folders(site.target, site.into)
         self._site = site
@@ -70,7 +72,9 @@ class Placer:
         self._kept_label = kept_label
         self._tally = tally
         self._fetcher = fetcher
+        self._nearby = nearby
         self._writing: Writing | None = None
+        self._written = Written((), b"")
         self._staging = Staging()
         self._locking = Locking(self._other_folders, tally)
         self._groups: dict[HardLinkGroup, tuple[Parts, bytes, Identity, str]] = {}
@@ -161,6 +165,7 @@ class Placer:
         entry = piece.entry
         if piece.first:
             self._writing = self._begin(self._folders.enter(piece.parts), entry)
+            self._written = Written(piece.parts, entry.name)
         writing = self._writing
         if writing is None:
             return  # an earlier piece failed
@@ -168,6 +173,8 @@ class Placer:
             data = chunks.get(one)
             if data is None:
                 raise Damaged("A chunk of it is damaged or missing in the vault.")
+            if writing.is_direct:
+                self._nearby.note(self._written, one, writing.written, len(data))
             writing.write(data)
         if piece.lost:
             raise Damaged(piece.lost)
@@ -175,6 +182,7 @@ class Placer:
             troubles = writing.finish(entry, self._now_ns)
             self._publish(writing.folder, writing.temporary, entry, piece.verdict)
             self._writing = None
+            self._written.is_there = True
             self._tally.bytes_restored += writing.written
             self._restored(piece.parts, entry, writing.identity, troubles)
 

@@ -13,6 +13,7 @@ from strongroom.agent.restore.already import Already
 from strongroom.agent.restore.aside import kept_label
 from strongroom.agent.restore.bulk import Bulk
 from strongroom.agent.restore.fetch import Fetcher, fetched
+from strongroom.agent.restore.nearby import Nearby
 from strongroom.agent.restore.place import Placer
 from strongroom.agent.restore.plan import Planner, Rules
 from strongroom.agent.restore.site import Site
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from strongroom.agent.restore.fetch import Chunks
     from strongroom.agent.restore.ports import Events, Source
+    from strongroom.agent.restore.steps import Batch
     from strongroom.protocol.messages import RestoreOrder
 
 
@@ -55,10 +58,8 @@ def run_restore(order: RestoreOrder, source: Source, spool: Path, events: Events
         events.step(RestoreStep.PLACE)
         already = Already(order, fetcher, events.check)
         planner = Planner(aim, target, Rules(order.conflict, label, already), tally, fetcher)
-        with Site(target, Unfinished(spool, aim.target, order.job_id)) as site, closing(Bulk(site)) as bulk:
-            batches = fetched(planner.batches(listing), lambda batch: bulk.place(batch, fetcher.fetch(batch.ids)))
-            with closing(Placer(site, label, tally, fetcher)) as placer, closing(batches):
-                placer.place(batches)
+        with Site(target, Unfinished(spool, aim.target, order.job_id)) as site:
+            _place(site, label, tally, fetcher, planner.batches(listing))
             _flush(site, aim)
     events.step(RestoreStep.REPORT)
     tally.tell()
@@ -85,6 +86,17 @@ def _opened(aim: Aim) -> Iterator[int]:
         yield target
     finally:
         os.close(target)
+
+
+def _place(site: Site, label: bytes, tally: Tally, fetcher: Fetcher, planned: Iterator[Batch]) -> None:
+    """Carry out what is planned: several threads get the content and make the small files, this one does the rest."""
+    with closing(Bulk(site)) as bulk, closing(Nearby(site, fetcher)) as nearby:
+
+        def work(batch: Batch) -> Chunks:
+            return bulk.place(batch, fetcher.fetch(batch.ids, nearby.chunks(batch.ids)))
+
+        with closing(Placer(site, label, tally, fetcher, nearby)) as placer, closing(fetched(planned, work)) as batches:
+            placer.place(batches)
 
 
 def _flush(site: Site, aim: Aim) -> None:

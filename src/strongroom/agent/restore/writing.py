@@ -43,8 +43,8 @@ class Writing:
         except OSError:
             self.give_up()
             raise
-        is_direct = self._extents is None and entry.stat.size >= DIRECT_BYTES
-        self._direct = DirectFile(self._handle, staging) if is_direct else None
+        self.is_direct = self._extents is None and entry.stat.size >= DIRECT_BYTES
+        self._direct = DirectFile(self._handle, staging) if self.is_direct else None
         self.identity: Identity = (0, 0, 0, 0)  # known once it is finished
 
     def _shape(self, entry: Entry) -> None:
