@@ -10,6 +10,7 @@ import pytest
 from strongroom.agent.backup.roots import NothingToBackUp
 from strongroom.engine.format.entries import MAX_PATH_BYTES
 from strongroom.errors import Mistake, Unavailable
+from tests.exact.file_systems import mounted
 from tests.workflow.one_host import OneHost
 
 
@@ -135,6 +136,26 @@ def test_one_file_system(host, data):
     outcome = host.back_up("/dev", exclude=("/dev/[!s]*", "/dev/s[!h]*"), one_file_system=True)
     assert outcome.has(Path(inner))
     assert list(outcome.reader.folder(b"dev/shm")) == []
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_a_file_system_deep_in_a_tree_is_met_wherever_the_way_to_it_was_toured(host, data, stays):
+    """The folders around it are looked into many at once; the one it lies in, and those before and after, are whole."""
+    inner = data / "a/b/c/d"
+    for path in ("before/x", "zz after/y"):
+        (inner / path).parent.mkdir(parents=True, exist_ok=True)
+        (inner / path).write_bytes(b"around")
+    with mounted("tmpfs", inner) as place:
+        (place / "deep/er").mkdir(parents=True)
+        (place / "deep/er/file").write_bytes(b"on the other file system")
+        outcome = host.back_up(data, one_file_system=stays)
+        assert outcome.reasons == {}
+        assert outcome.content(inner / "before/x") == outcome.content(inner / "zz after/y") == b"around"
+        assert outcome.has(data / "b/keep/cache/five")
+        assert outcome.has(place)
+        assert outcome.has(place / "deep") is not stays
+        if not stays:
+            assert outcome.content(place / "deep/er/file") == b"on the other file system"
 
 
 def test_a_folder_that_cannot_be_read_is_listed_and_stays_empty():
