@@ -36,6 +36,11 @@ class NotedReferences:
         self._noted: dict[bytes, References] = {}  # the oldest first
         self._lock = threading.Lock()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether `note_read` still notes."""
+        return self._used_bytes < self._limit_bytes
+
     def find(self, node: bytes) -> References | None:
         """Return what a node refers to, if it is noted."""
         return self._noted.get(node)

@@ -24,7 +24,7 @@ from strongroom.errors import Conflict, Damaged, Mistake
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from strongroom.engine.vault.index import Index
     from strongroom.engine.vault.packfiles import PackFiles
@@ -80,6 +80,23 @@ class Walker:
         if allowed is not None:
             _require_listable(tops, below)
         return nodes | data
+
+    def foresee(self, root: bytes, is_over: Callable[[], bool]) -> None:
+        """Note what the nodes below a root refer to, for a walk to come; ends early when it is over, or notes are full.
+
+        Raises:
+            Damaged: a node cannot be read.
+            Unavailable: the storage failed.
+        """
+        nodes = BitMap64()
+        level = _new_nodes(self._index.find(root), root, nodes)
+        while level:
+            below = bytearray()
+            for ordinal in sorted(level):
+                if is_over() or not self.noted.has_room:
+                    return
+                below += self._references(ordinal, level[ordinal], must_be_whole=True)[0]
+            level = _new_nodes(self._index.find(bytes(below)), bytes(below), nodes)
 
     def find(self, packed: bytes, allowed: BitMap64 | None) -> BitMap64:
         """Return the ordinals of packed ids; see `reach`."""

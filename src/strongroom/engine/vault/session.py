@@ -20,6 +20,7 @@ from pyroaring import BitMap64
 from strongroom.engine.format.block import BlockKind, decode_block, verify_block
 from strongroom.engine.vault.bitmaps import encode_bitmap
 from strongroom.engine.vault.commit import Proposal, commit
+from strongroom.engine.vault.foresight import Foresight
 from strongroom.engine.vault.gate import Gate
 from strongroom.engine.vault.intake import Intake
 from strongroom.engine.vault.ledger import SessionState
@@ -65,6 +66,7 @@ class Session:
         self._intake = Intake(core, row.id)
         self._gate = Gate()
         self._over = over
+        self._foresight = Foresight(core.walker, lambda: core.ledger.snapshot(row.base).root)
 
     @property
     def state(self) -> SessionState:
@@ -92,6 +94,8 @@ class Session:
             before, put = self._before, self._intake.reach
             answers = [ordinal not in before and ordinal not in put for ordinal in ordinals]
             if any(answers):
+                if self.base:
+                    self._foresight.begin()
                 has_pending = self._intake.has_pending
                 answers = [absent and not has_pending(chunk) for chunk, absent in zip(ids, answers, strict=True)]
             # What this session builds on stays its set's, even if the session that stored it is soon too long ago.
@@ -150,6 +154,7 @@ class Session:
                 row = self._committed(root)
             else:
                 self._require_open()
+                self._foresight.end()
                 self._intake.seal()
                 self._core.index.settle()
                 row = commit(self._core, self._proposal(root), details, also)
@@ -163,6 +168,7 @@ class Session:
         Does nothing when the session is over. What cannot be sealed, for want of space say, is dropped.
         """
         with self._gate.alone():
+            self._foresight.end()
             if self.state is SessionState.OPEN:
                 with contextlib.suppress(StrongroomError):
                     self._seal()
