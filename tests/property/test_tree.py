@@ -178,5 +178,5 @@ def test_one_change_in_a_large_folder_makes_few_new_nodes(seed, change):
         writer.finish()
     assert root not in before
     assert len(before) > 40
-    assert len(set(sink.chunks) - before) <= 4
+    assert len(set(sink.chunks) - before) <= 5  # a leaf and the node above it may each be cut in two; and the root
     assert {entry.stat.type for entry in part} == {EntryType.FOLDER}
