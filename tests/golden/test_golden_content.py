@@ -22,6 +22,7 @@ from strongroom.engine.format.tree import (
     leaf_entries,
     list_items,
 )
+from strongroom.model.cutting import FIRST_CUTTING
 from strongroom.model.entry import ChunkId, Entry, EntryType, Stat
 from strongroom.model.job import Kind
 from strongroom.model.policy import Content
@@ -30,7 +31,7 @@ FOLDER = pathlib.Path(__file__).parent / "content"
 ROOT_KEY = bytes(range(32))
 VAULT = bytes(range(100, 116))
 SNAPSHOT = bytes(range(200, 216))
-KEYS = derive_content_keys(ROOT_KEY, VAULT)
+KEYS = derive_content_keys(ROOT_KEY, VAULT, FIRST_CUTTING)
 DATA_KEY = derive_data_key(ROOT_KEY, VAULT, 1)
 CHUNKS = [(chunk_id(KEYS.key_ids, data), data) for data in (b"a", b"Strongroom keeps it. " * 40, bytes(range(256)))]
 IDS = [ChunkId(bytes([number]) * 32) for number in range(1, 7)]

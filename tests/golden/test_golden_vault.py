@@ -39,7 +39,7 @@ VAULT_FILE = VaultFile(
     created="2026-01-02T03:04:05+00:00",
     epoch=1,
     cutting=FIRST_CUTTING,
-    key_check=key_check(derive_content_keys(ROOT_KEY, VAULT).key_ids),
+    key_check=key_check(derive_content_keys(ROOT_KEY, VAULT, FIRST_CUTTING).key_ids),
 )
 
 

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 
 from strongroom.engine.format.keys import ContentKeys
 from strongroom.engine.format.tree import ends_part
+from strongroom.model.cutting import CUTTING
 from strongroom.model.entry import ChunkId, Entry, EntryType, Stat
 
-KEYS = ContentKeys(b"i" * 32, b"c" * 32)
+KEYS = ContentKeys(b"i" * 32, b"c" * 32, CUTTING)
 
 ids = st.integers(0, 2**256 - 1).map(lambda number: ChunkId(number.to_bytes(32, "big")))
 names = st.one_of(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strongroom.engine.content.chunking import Cutter, cut_bytes
+from strongroom.engine.content.chunking import BUFFER_BYTES, Cutter, cut_bytes
 from strongroom.engine.content.reader import SnapshotReader
 from strongroom.engine.content.runs import RunBuilder
 from strongroom.engine.content.writer import SnapshotWriter
@@ -15,7 +15,7 @@ from strongroom.engine.format.block import BlockKind
 from strongroom.engine.format.ids import chunk_id
 from strongroom.engine.format.keys import ContentKeys
 from strongroom.engine.format.tree import decode_node, leaf_entries
-from strongroom.model.cutting import CUTTING, FIRST_CUTTING
+from strongroom.model.cutting import CUTTING, FIRST_CUTTING, LARGEST_BYTES, Cutting
 from strongroom.model.entry import ChunkId, EntryType
 from strongroom.testing.memory_sink import MemorySink
 from tests.property.strategies import KEYS, contents, folders, ids, leaves, plain_file, plain_folder, split_parts
@@ -218,3 +218,12 @@ def test_bytes_and_stream_agree_at_the_limit_of_small_files(size):
     content = random.Random(size).randbytes(size)
     with SnapshotWriter(KEYS, MemorySink(KEYS.key_ids)) as writer:
         assert writer.add_bytes(content) == writer.add_stream(Trickle(content).readinto)
+
+
+def test_the_largest_chunk_there_may_be_leaves_nothing_of_a_stream_out():
+    """Content without a boundary fills the buffer; were a chunk larger than that, the rest would be lost."""
+    keys = ContentKeys(KEYS.key_ids, KEYS.key_cut, Cutting(1 << 20, 2 << 20, LARGEST_BYTES))
+    content = bytes(3 * BUFFER_BYTES + 5)
+    assert b"".join(map(bytes, Cutter(keys).chunks(Trickle(content).readinto))) == content
+    with pytest.raises(ValueError, match="cannot be cut"):
+        Cutting(1 << 20, 2 << 20, LARGEST_BYTES + 1)

@@ -33,7 +33,7 @@ def octets(data: Buffer) -> memoryview:
     return view.cast("B") if view.nbytes else memoryview(b"")
 
 
-def place(target: Buffer, at: int, size: int) -> memoryview:
+def room_at(target: Buffer, at: int, size: int) -> memoryview:
     """See so many bytes of a buffer that can be written to, from `at` on.
 
     Raises:

@@ -8,7 +8,7 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memcpy
 
-from strongroom.kernel.arguments import ID_BYTES, cut_limits, gear, octets, packed_ids, place
+from strongroom.kernel.arguments import ID_BYTES, cut_limits, gear, octets, packed_ids, room_at
 
 cdef extern from "cut.h":
     cdef struct sr_cutter:
@@ -57,7 +57,7 @@ def copy_to(target, at, data):
     """Copy bytes to a place in others; see reference.copy_to."""
     cdef const uint8_t[::1] view = octets(data)
     cdef size_t size = view.shape[0]
-    where = place(target, at, size)
+    where = room_at(target, at, size)
     cdef uint8_t[::1] room
     if size:
         room = where

@@ -10,7 +10,7 @@ import struct
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
-from strongroom.kernel.arguments import ABSENT, ID_BYTES, cut_limits, gear, octets, packed_ids, place
+from strongroom.kernel.arguments import ABSENT, ID_BYTES, cut_limits, gear, octets, packed_ids, room_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +96,7 @@ def copy_to(target: Buffer, at: int, data: Buffer) -> None:
 
     """
     view = octets(data)
-    place(target, at, view.nbytes)[:] = view
+    room_at(target, at, view.nbytes)[:] = view
 
 
 def lookup(ids: Buffer, probes: Buffer) -> bytes:

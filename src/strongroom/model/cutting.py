@@ -6,11 +6,16 @@ from typing import Final
 
 import msgspec
 
+SMALLEST_BYTES: Final = 1 << 10
+LARGEST_BYTES: Final = 4 << 20
+"""No chunk may be larger."""
+
 
 class Cutting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Chunk sizes in bytes; they decide what deduplicates with what, so they never change in a vault.
 
-    Decoding refuses sizes that are not in order, and an average that is no power of two.
+    Decoding refuses sizes that nobody can cut by: an agent reads a file through a buffer, and a chunk that did not fit
+    into it would look like the end of the file.
     """
 
     minimum: int
@@ -21,9 +26,10 @@ class Cutting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Refuse sizes nobody can cut by.
 
         Raises:
-            ValueError: the sizes are not in order, or the average is no power of two.
+            ValueError: the sizes are not in order, too small or too large, or the average is no power of two.
         """
-        if not 0 < self.minimum < self.average < self.maximum or self.average & (self.average - 1):
+        is_ordered = SMALLEST_BYTES <= self.minimum < self.average < self.maximum <= LARGEST_BYTES
+        if not is_ordered or self.average & (self.average - 1):
             sizes = f"{self.minimum}, {self.average} and {self.maximum}"
             raise ValueError(f"Chunks cannot be cut by the sizes {sizes}.")
 

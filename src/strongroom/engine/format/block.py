@@ -19,13 +19,14 @@ import zstandard
 from strongroom.engine.format import magic
 from strongroom.engine.format.ids import ID_BYTES, chunk_ids, unpack_ids
 from strongroom.errors import Damaged
+from strongroom.model.cutting import LARGEST_BYTES
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from strongroom.model.entry import ChunkId
 
-MAX_CHUNK_BYTES: Final = 4 << 20
+MAX_CHUNK_BYTES: Final = LARGEST_BYTES
 MAX_PLAIN_BYTES: Final = 5 << 20
 MAX_CHUNKS: Final = 65_536
 _HEADER: Final = struct.Struct("<8sBBBxII")

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from strongroom.engine.format import magic
 from strongroom.errors import Mistake
 from strongroom.kernel import gear_table
-from strongroom.model.cutting import CUTTING, Cutting
+from strongroom.model.cutting import Cutting  # noqa: TC001  (the field is typed by it at run time)
 
 KEY_BYTES: Final = 32
 VAULT_ID_BYTES: Final = 16
@@ -31,7 +31,7 @@ class ContentKeys:
 
     key_ids: bytes = field(repr=False)
     key_cut: bytes = field(repr=False)
-    cutting: Cutting = CUTTING
+    cutting: Cutting
 
     def __post_init__(self) -> None:
         """Refuse keys of another length.
@@ -48,7 +48,7 @@ class ContentKeys:
         return gear_table(self.key_cut)
 
 
-def derive_content_keys(root_key: bytes, vault_id: bytes, cutting: Cutting = CUTTING) -> ContentKeys:
+def derive_content_keys(root_key: bytes, vault_id: bytes, cutting: Cutting) -> ContentKeys:
     """Derive K_id and K_cut of a vault, which is cut by `cutting`.
 
     Raises:

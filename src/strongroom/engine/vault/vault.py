@@ -98,7 +98,7 @@ class Vault:
             id=vault_id.hex(),
             created=clock.now().isoformat(timespec="seconds"),
             cutting=CUTTING,
-            key_check=key_check(derive_content_keys(root_key, vault_id).key_ids),
+            key_check=key_check(derive_content_keys(root_key, vault_id, CUTTING).key_ids),
         )
         if storage.exists(NAME):
             raise Conflict("There is a vault here already.", code="vault_exists")

@@ -15,14 +15,15 @@ from strongroom.engine.format.keys import (
 )
 from strongroom.errors import Mistake
 from strongroom.kernel import gear_table
+from strongroom.model.cutting import CUTTING
 
 ROOT, VAULT = b"r" * 32, b"v" * 16
 
 
 def test_every_key_differs_from_every_other():
     data_key = derive_data_key(ROOT, VAULT, 1)
-    content = derive_content_keys(ROOT, VAULT)
-    other = derive_content_keys(ROOT, b"w" * 16)
+    content = derive_content_keys(ROOT, VAULT, CUTTING)
+    other = derive_content_keys(ROOT, b"w" * 16, CUTTING)
     keys = [
         ROOT,
         content.key_ids,
@@ -42,23 +43,23 @@ def test_every_key_differs_from_every_other():
 
 
 def test_the_gear_table_is_that_of_the_cut_key():
-    keys = derive_content_keys(ROOT, VAULT)
+    keys = derive_content_keys(ROOT, VAULT, CUTTING)
     assert keys.gear == gear_table(keys.key_cut)
     assert keys.gear is keys.gear
 
 
 def test_keys_do_not_show():
-    assert "105" not in repr(ContentKeys(b"i" * 32, b"c" * 32))
-    assert "iii" not in repr(ContentKeys(b"i" * 32, b"c" * 32))
+    assert "105" not in repr(ContentKeys(b"i" * 32, b"c" * 32, CUTTING))
+    assert "iii" not in repr(ContentKeys(b"i" * 32, b"c" * 32, CUTTING))
 
 
 @pytest.mark.parametrize("length", [0, 16, 31, 33])
 def test_keys_and_ids_of_another_length_are_refused(length):
     key = b"k" * length
     for wrong in (
-        lambda: ContentKeys(key, b"c" * 32),
-        lambda: ContentKeys(b"i" * 32, key),
-        lambda: derive_content_keys(key, VAULT),
+        lambda: ContentKeys(key, b"c" * 32, CUTTING),
+        lambda: ContentKeys(b"i" * 32, key, CUTTING),
+        lambda: derive_content_keys(key, VAULT, CUTTING),
         lambda: derive_data_key(ROOT, b"v" * (length + 1), 1),
         lambda: pack_key(key, VAULT),
     ):

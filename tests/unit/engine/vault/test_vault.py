@@ -79,7 +79,17 @@ def test_a_vault_is_cut_for_ever_as_it_was_made(place):
     assert read_back(old, snapshot.id) == {b"image": content}
 
 
-@pytest.mark.parametrize("sizes", [(0, 8, 16), (16, 8, 32), (8, 16, 16), (100, 1000, 2000)])
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        (0, 2048, 4096),
+        (4096, 2048, 8192),
+        (2048, 4096, 4096),
+        (2000, 3000, 5000),
+        (512, 1024, 2048),
+        (1024, 2048, 5 << 20),
+    ],
+)
 def test_sizes_nobody_can_cut_by_are_told(place, sizes):
     place.vault.close()
     told = place.storage.objects["vault.json"]
