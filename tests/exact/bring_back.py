@@ -4,6 +4,7 @@ import os
 
 from strongroom.agent.restore.run import run_restore
 from strongroom.model.policy import ConflictMode
+from strongroom.protocol.frames import decode_frames, lay_frames
 from strongroom.protocol.messages import ListedFolder, RestoreOrder
 
 
@@ -19,7 +20,8 @@ class Granted:
             yield ListedFolder(path, node)
 
     def blocks(self, ids):
-        return self._vault.blocks(ids, self._allowed)
+        for block in self._vault.blocks(ids, self._allowed):
+            yield from map(bytes, decode_frames(lay_frames([block])))
 
 
 class Listening:

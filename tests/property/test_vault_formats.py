@@ -11,6 +11,7 @@ from strongroom.engine.format.index import decode_run, merge_runs, run_of_pack
 from strongroom.engine.format.pack import (
     FOOTER_BYTES,
     HEADER_BYTES,
+    SEAL_BYTES,
     PackHeader,
     PackSeal,
     PackTable,
@@ -56,6 +57,12 @@ def test_a_block_opens_under_its_own_number_only(payload, number, method):
     kept = bytes(sealed)
     opened = SEAL.open_block(number, kept)
     assert (opened[0], bytes(opened[1])) == (method, payload)
+    room = bytearray(len(kept) - SEAL_BYTES)
+    assert SEAL.open_block_into(number, kept, memoryview(room)) == method
+    assert room[1:] == payload
+    with contextlib.suppress(Damaged):
+        SEAL.open_block_into(number + 1, kept, memoryview(room))
+        raise AssertionError
     with contextlib.suppress(Damaged):
         SEAL.open_block(number + 1, kept)
         raise AssertionError

@@ -7,16 +7,42 @@ Promises: a reader never allocates more than `MAX_FRAME_BYTES` for one frame, wh
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from strongroom.errors import Mistake
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 MAX_FRAME_BYTES = 16 << 20
 MAX_PARCEL_BYTES = 32 << 20
 _LENGTH = struct.Struct(">I")
+
+
+class Body(Protocol):
+    """A frame's body that is made where it is needed, so that nothing of it is copied."""
+
+    def __len__(self) -> int:
+        """Return how long it is."""
+
+    def write_to(self, room: memoryview) -> None:
+        """Fill `room`, which is as long, to its last byte; or raise, and then what is in it is not to be used."""
+
+
+def lay_frames(bodies: Sequence[bytes | Body]) -> bytearray:
+    """Return the bodies as one string of frames, each written straight into its place."""
+    frames = bytearray(sum(_LENGTH.size + len(body) for body in bodies))
+    view, at = memoryview(frames), 0
+    for body in bodies:
+        _LENGTH.pack_into(view, at, len(body))
+        at += _LENGTH.size
+        room = view[at : at + len(body)]
+        if isinstance(body, bytes):
+            room[:] = body
+        else:
+            body.write_to(room)
+        at += len(body)
+    return frames
 
 
 def encode_frames(bodies: Iterable[bytes]) -> bytes:

@@ -41,7 +41,7 @@ For the gateway (`message` is the verb's request of `protocol.messages`; the val
                         receive_parcel(host, parcel, now) -> PutReply
                         checkpoint(host, message, now) -> Committed; commit(host, message, now) -> Committed
                         base_listing(host, message, now) -> Iterator[bytes], the bodies of frames
-    restore.fetch       fetch(host, message, now) -> Iterator[bytes], the bodies of frames
+    restore.fetch       fetch(host, message, now) -> Iterator[bytes | frames.Body], the bodies of frames
     backup.report       take_report(host, message, now) -> ReportReply
 
 For the program (app, cli):

@@ -71,9 +71,21 @@ class Block:
 
 def encode_block(block: Block) -> bytes:
     """Return a block as it travels in a parcel."""
-    count = len(block.ids)
-    header = _HEADER.pack(magic.BLOCK, magic.BLOCK_VERSION, block.kind, block.method, count, len(block.payload))
-    return b"".join((header, *block.ids, struct.pack(f"<{count}I", *block.sizes), block.payload))
+    sizes = struct.pack(f"<{len(block.ids)}I", *block.sizes)
+    return b"".join(
+        (*block_head(block.kind, block.method, b"".join(block.ids), sizes, len(block.payload)), block.payload)
+    )
+
+
+def block_head(kind: BlockKind, method: Method, ids: bytes, sizes: bytes, payload_bytes: int) -> tuple[bytes, ...]:
+    """Return what stands before a block's payload, in parts; `ids` and `sizes` are packed."""
+    count = len(ids) // ID_BYTES
+    return _HEADER.pack(magic.BLOCK, magic.BLOCK_VERSION, kind, method, count, payload_bytes), ids, sizes
+
+
+def head_bytes(count: int) -> int:
+    """Return how long the head of a block of so many chunks is."""
+    return _HEADER.size + (ID_BYTES + _SIZE_BYTES) * count
 
 
 def decode_block(buffer: Buffer) -> Block:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import struct
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -26,7 +27,7 @@ from strongroom.errors import Damaged
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from typing_extensions import Buffer
 
@@ -43,7 +44,8 @@ _TRAILER: Final = struct.Struct("<8sI")
 _FOOTER: Final = struct.Struct("<QIIII8s")
 _COUNTS: Final = struct.Struct("<II")
 BLOCK_HEAD_BYTES: Final = _BLOCK.size
-_TAG_BYTES: Final = 16
+SEAL_BYTES: Final = 16
+"""So much longer is what is sealed than what it holds."""
 _thread = threading.local()
 
 
@@ -128,10 +130,21 @@ class PackSeal:
         Raises:
             Damaged: the bytes are not what was sealed (code `bad_seal`).
         """
-        plain = self._open(number, sealed)
-        if not plain or plain[0] not in _METHODS:
-            raise Damaged(f"Block {number} of a pack holds nothing that is known.", code="bad_pack")
-        return Method(plain[0]), memoryview(plain)[1:]
+        plain = memoryview(self._open(number, sealed))
+        return _method_of(number, plain), plain[1:]
+
+    def open_block_into(self, number: int, sealed: bytes | memoryview, room: memoryview) -> Method:
+        """Open a block where it is needed: `room` becomes one byte for the method and then the payload.
+
+        Args:
+            room: `SEAL_BYTES` shorter than the sealed bytes; what it holds after an error is not to be used.
+
+        Raises:
+            Damaged: the bytes are not what was sealed (code `bad_seal`).
+        """
+        with _opening(number):
+            self._cipher.decrypt_into(nonce(number), sealed, self._bound_to(number), room)
+        return _method_of(number, room)
 
     def seal_trailer(self, table: PackTable, offset: int) -> tuple[bytes, bytes, bytes]:
         """Return the trailer's head, its sealed bytes and the footer, for a trailer whose head begins at `offset`."""
@@ -156,11 +169,8 @@ class PackSeal:
         return table
 
     def _open(self, number: int, sealed: bytes | memoryview) -> bytes:
-        try:
+        with _opening(number):
             return self._cipher.decrypt(nonce(number), sealed, self._bound_to(number))
-        except (InvalidTag, ValueError) as error:
-            part = "trailer" if number == TRAILER_NUMBER else f"block {number}"
-            raise Damaged(f"The {part} of a pack is not what was sealed.", code="bad_seal") from error
 
     def _bound_to(self, number: int) -> bytes:
         return associated_data(self.header.vault_id, self.header.uuid, number, self.header.kind)
@@ -203,10 +213,27 @@ def decode_footer(stored: bytes, file_bytes: int) -> Footer:
 def _buffers(size: int) -> tuple[memoryview, memoryview]:
     """Return this thread's buffers for `size` plain bytes and for what sealing makes of them."""
     kept: bytearray | None = getattr(_thread, "buffer", None)
-    if kept is None or len(kept) < 2 * size + _TAG_BYTES:
-        kept = _thread.buffer = bytearray(2 * size + _TAG_BYTES)
+    if kept is None or len(kept) < 2 * size + SEAL_BYTES:
+        kept = _thread.buffer = bytearray(2 * size + SEAL_BYTES)
     view = memoryview(kept)
-    return view[:size], view[size : 2 * size + _TAG_BYTES]
+    return view[:size], view[size : 2 * size + SEAL_BYTES]
+
+
+@contextmanager
+def _opening(number: int) -> Iterator[None]:
+    """Say which part of a pack cannot be opened."""
+    try:
+        yield
+    except (InvalidTag, ValueError) as error:
+        part = "trailer" if number == TRAILER_NUMBER else f"block {number}"
+        raise Damaged(f"The {part} of a pack is not what was sealed.", code="bad_seal") from error
+
+
+def _method_of(number: int, plain: memoryview) -> Method:
+    """Return the method that an opened block begins with."""
+    if not plain or plain[0] not in _METHODS:
+        raise Damaged(f"Block {number} of a pack holds nothing that is known.", code="bad_pack")
+    return Method(plain[0])
 
 
 def _encode_table(table: PackTable) -> bytes:

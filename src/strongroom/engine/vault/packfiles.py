@@ -8,44 +8,34 @@ Memory is bounded: `TABLE_CACHE_BYTES` for tables, `BLOCK_CACHE_BYTES` for opene
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from strongroom.engine.format.block import Block, expand
-from strongroom.engine.format.ids import ID_BYTES, unpack_ids
+from strongroom.engine.format.block import expand
+from strongroom.engine.format.ids import ID_BYTES
 from strongroom.engine.format.pack import (
+    BLOCK_HEAD_BYTES,
     FOOTER_BYTES,
     HEADER_BYTES,
     MAX_SEALED_BYTES,
-    PackSeal,
-    PackTable,
+    SEAL_BYTES,
     decode_footer,
     decode_header,
 )
 from strongroom.engine.vault.packs import pack_path
+from strongroom.engine.vault.sealed import PackFile, SealedBlock, named
 from strongroom.errors import Damaged, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
+    from collections.abc import Hashable, Iterable, Iterator
 
     from strongroom.engine.vault.keyring import Keyring
     from strongroom.engine.vault.storage.base import Storage
 
 TABLE_CACHE_BYTES: Final = 24 << 20
 BLOCK_CACHE_BYTES: Final = 32 << 20
+RUN_BYTES: Final = 2 << 20
 _Value = TypeVar("_Value")
-
-
-@dataclass(frozen=True)
-class PackFile:
-    """A pack that can be read: its path, its seal and its table."""
-
-    path: str
-    seal: PackSeal
-    table: PackTable
 
 
 class PackFiles:
@@ -66,7 +56,7 @@ class PackFiles:
         """
         file = self._files.find(name)
         if file is None:
-            with _named(name):
+            with named(name):
                 file = self.read_file(name)
             self._files.keep(name, file, (ID_BYTES + 12) * len(file.table.sizes) + 64 * len(file.table.sealed_sizes))
         return file
@@ -88,27 +78,25 @@ class PackFiles:
             table = seal.open_trailer(self._storage.read(path, footer.trailer_offset, footer.trailer_bytes), footer)
         except NotFound as error:
             raise Damaged(f"The pack {name.hex()} is missing.", code="pack_missing") from error
-        return PackFile(path, seal, table)
+        return PackFile(name, path, seal, table)
 
-    def block(self, name: bytes, number: int) -> Block:
-        """Return a block as it would travel: its chunks and its payload, still compressed.
+    def sealed(self, name: bytes, numbers: Iterable[int]) -> Iterator[SealedBlock]:
+        """Yield blocks, read but not opened; those that lie side by side are read together, up to `RUN_BYTES`.
 
         Raises:
-            Damaged: the pack is missing, or the block is not what was written.
+            Damaged: the pack is missing or cut short, or has no such block.
         """
         file = self.file(name)
-        table = file.table
-        if not 0 <= number < len(table.block_offsets) or table.sealed_sizes[number] > MAX_SEALED_BYTES:
-            raise Damaged(f"The pack {name.hex()} has no block {number} that can be read.", code="bad_pack")
-        try:
-            sealed = self._storage.read(file.path, table.block_offsets[number], table.sealed_sizes[number])
-        except NotFound as error:
-            raise Damaged(f"The pack {name.hex()} is missing.", code="pack_missing") from error
-        with _named(name):
-            method, payload = file.seal.open_block(number, sealed)
-        low, high = bisect_left(table.blocks, number), bisect_right(table.blocks, number)
-        ids = tuple(unpack_ids(bytes(table.ids[ID_BYTES * low : ID_BYTES * high])))
-        return Block(file.seal.header.kind, method, ids, tuple(table.sizes[low:high]), payload)
+        for run in _runs(file, numbers):
+            begin = file.table.block_offsets[run[0]]
+            end = file.table.block_offsets[run[-1]] + file.table.sealed_sizes[run[-1]]
+            try:
+                stored = memoryview(self._storage.read(file.path, begin, end - begin))
+            except NotFound as error:
+                raise Damaged(f"The pack {name.hex()} is missing.", code="pack_missing") from error
+            for number in run:
+                at = file.table.block_offsets[number] - begin
+                yield SealedBlock(file, number, stored[at : at + file.table.sealed_sizes[number]])
 
     def plain(self, name: bytes, number: int) -> bytes | memoryview:
         """Return the chunks of a block end to end.
@@ -119,7 +107,8 @@ class PackFiles:
         key = (name, number)
         plain = self._plains.find(key)
         if plain is None:
-            block = self.block(name, number)
+            (sealed,) = self.sealed(name, [number])
+            block = sealed.opened()
             plain = expand(block.method, block.payload, block.plain_size)
             self._plains.keep(key, plain, len(plain))
         return plain
@@ -130,17 +119,27 @@ class PackFiles:
         self._plains.clear()
 
 
-@contextmanager
-def _named(name: bytes) -> Iterator[None]:
-    """Say in an error which pack is damaged, and what to do about it."""
-    try:
-        yield
-    except Damaged as error:
-        raise Damaged(
-            error.text if name.hex() in error.text else f"The pack {name.hex()} is damaged. {error.text}",
-            code=error.code,
-            hint="`strongroom vault check --read-data` names all that is damaged; the next backup sends it again.",
-        ) from error
+def _runs(file: PackFile, numbers: Iterable[int]) -> Iterator[list[int]]:
+    """Group blocks that lie side by side.
+
+    Raises:
+        Damaged: the pack has no such block, or none that can be (code `bad_pack`).
+    """
+    table, end, room = file.table, 0, 0
+    run: list[int] = []
+    for number in numbers:
+        known = 0 <= number < len(table.block_offsets)
+        if not known or not SEAL_BYTES < table.sealed_sizes[number] <= MAX_SEALED_BYTES:
+            raise Damaged(f"The pack {file.name.hex()} has no block {number} that can be read.", code="bad_pack")
+        begin, size = table.block_offsets[number], table.sealed_sizes[number]
+        if run and (begin != end + BLOCK_HEAD_BYTES or size > room):
+            yield run
+            run = []
+        room = (room if run else RUN_BYTES) - size
+        run.append(number)
+        end = begin + size
+    if run:
+        yield run
 
 
 class _Recent(Generic[_Value]):

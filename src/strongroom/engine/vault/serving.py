@@ -21,8 +21,8 @@ from strongroom.errors import Damaged, Refused
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from strongroom.engine.format.block import Block
     from strongroom.engine.vault.core import Core
+    from strongroom.engine.vault.sealed import SealedBlock
     from strongroom.model.entry import ChunkId
 
 _BATCH: Final = 4096
@@ -48,24 +48,27 @@ class Serving:
             for chunk, ordinal in zip(batch, self._core.index.find(b"".join(batch)), strict=True):
                 yield bytes(self._core.walker.chunk(self._readable(chunk, ordinal), chunk))
 
-    def blocks(self, ids: Sequence[ChunkId], allowed: BitMap64) -> Iterator[bytes]:
-        """Yield encoded blocks that together hold the wanted chunks, each block once.
+    def blocks(self, ids: Sequence[ChunkId], allowed: BitMap64) -> Iterator[SealedBlock | bytes]:
+        """Yield blocks that together hold the wanted chunks, each block once: encoded, or to be written where it goes.
 
         A block goes out as it is stored when all its chunks are allowed and not too little of it is wanted; else it is
         made anew with just the wanted ones. Nothing is yielded before all ids are found to be allowed.
 
         Raises:
             Refused: an id is not covered (code `not_granted`), whether or not it is stored.
-            Damaged: a chunk is in a damaged pack, or its block is not what was written.
+            Damaged: a chunk is in a damaged pack, or its block is not what was written; `write_to` tells as well.
         """
-        places: dict[tuple[bytes, int], list[ChunkId]] = defaultdict(list)
-        for chunk, place in zip(ids, self._core.index.blocks_of(self._granted(ids, allowed)), strict=True):
-            places[place].append(chunk)
-        for (pack, number), chunks in places.items():
-            block, wanted = self._core.files.block(pack, number), frozenset(chunks)
-            if not wanted.issubset(block.ids):
-                raise Damaged(f"The index is wrong about block {number} of pack {pack.hex()}.", code="bad_index")
-            yield encode_block(self._portion(block, wanted, allowed))
+        wanted: dict[bytes, dict[int, set[ChunkId]]] = defaultdict(lambda: defaultdict(set))
+        for chunk, (pack, number) in zip(ids, self._core.index.blocks_of(self._granted(ids, allowed)), strict=True):
+            wanted[pack][number].add(chunk)
+        for pack, blocks in wanted.items():
+            for block in self._core.files.sealed(pack, sorted(blocks)):
+                chunks = blocks[block.number]
+                if not chunks.issubset(block.ids):
+                    raise Damaged(
+                        f"The index is wrong about block {block.number} of pack {pack.hex()}.", code="bad_index"
+                    )
+                yield self._portion(block, chunks, allowed)
 
     def _granted(self, ids: Sequence[ChunkId], allowed: BitMap64) -> Sequence[int]:
         """Return the ordinals of chunks, all of which are allowed."""
@@ -87,18 +90,18 @@ class Serving:
             raise Damaged(f"The chunk {chunk.hex()} is not stored in any pack that can be read.", code="chunk_missing")
         return ordinal
 
-    def _portion(self, block: Block, wanted: frozenset[ChunkId], allowed: BitMap64) -> Block:
+    def _portion(self, block: SealedBlock, wanted: set[ChunkId], allowed: BitMap64) -> SealedBlock | bytes:
         if len(wanted) == len(block.ids):
             return block
         wanted_bytes = sum(size for chunk, size in zip(block.ids, block.sizes, strict=True) if chunk in wanted)
         if _MADE_ANEW * wanted_bytes >= block.plain_size and self._all_allowed(block, allowed):
             return block
-        plain = memoryview(open_block(block))
-        ends = itertools.accumulate(block.sizes)
-        rows = zip(block.ids, block.sizes, ends, strict=True)
-        return make_block(
-            block.kind, [(chunk, bytes(plain[end - size : end])) for chunk, size, end in rows if chunk in wanted]
-        )
+        opened = block.opened()
+        plain = memoryview(open_block(opened))
+        ends = itertools.accumulate(opened.sizes)
+        rows = zip(opened.ids, opened.sizes, ends, strict=True)
+        portion = [(chunk, bytes(plain[end - size : end])) for chunk, size, end in rows if chunk in wanted]
+        return encode_block(make_block(opened.kind, portion))
 
-    def _all_allowed(self, block: Block, allowed: BitMap64) -> bool:
+    def _all_allowed(self, block: SealedBlock, allowed: BitMap64) -> bool:
         return BitMap64(self._core.index.find(b"".join(block.ids))).issubset(allowed)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from strongroom.engine.format.keys import ContentKeys
     from strongroom.engine.vault.core import Core
     from strongroom.engine.vault.ledger import Ledger
+    from strongroom.engine.vault.sealed import SealedBlock
     from strongroom.engine.vault.storage.base import Storage
 
 UNFINISHED_KEPT: Final = timedelta(days=7)
@@ -195,8 +196,8 @@ class Vault:
         """Yield the plain bytes of chunks; see `Serving.read`."""
         return self._serving.read(ids)
 
-    def blocks(self, ids: Sequence[ChunkId], allowed: BitMap64) -> Iterator[bytes]:
-        """Yield encoded blocks that hold the wanted chunks; see `Serving.blocks`."""
+    def blocks(self, ids: Sequence[ChunkId], allowed: BitMap64) -> Iterator[SealedBlock | bytes]:
+        """Yield blocks that hold the wanted chunks; see `Serving.blocks`."""
         return self._serving.blocks(ids, allowed)
 
     def reader(self, snapshot: str) -> SnapshotReader:

@@ -21,7 +21,7 @@ from strongroom.server.gateway import verbs
 from strongroom.server.gateway.exchange import Exchange, PeerGone, Receive, Scope, Send, Stopping
 from strongroom.server.gateway.intake import Intake
 from strongroom.server.gateway.orders import send_orders
-from strongroom.server.gateway.streams import send_frames
+from strongroom.server.gateway.streams import begin, send_pieces
 from strongroom.server.hosts.authenticate import require_agent, require_caller, while_welcome
 
 if TYPE_CHECKING:
@@ -127,10 +127,14 @@ class Gateway:
         async with self._intake.stream(host_id):
             async with self._intake.request(host_id, size * DECODED_FACTOR):
                 body = await exchange.body(verb.limit)
-                frames = await self._content.run(
-                    lambda: verb.do(host=host, message=verbs.decode(body, verb.request), now=clock.now())
+                piece, pieces = await self._content.run(
+                    lambda: begin(
+                        while_welcome(
+                            host_id, verb.do(host=host, message=verbs.decode(body, verb.request), now=clock.now())
+                        )
+                    )
                 )
-            await send_frames(exchange, while_welcome(host_id, frames), self._content)
+            await send_pieces(exchange, piece, pieces, self._content)
 
 
 def _endpoint(exchange: Exchange) -> Endpoint:

@@ -152,7 +152,7 @@ class Exchange:
         self.replied = True
         await self._take({"type": "http.response.start", "status": 200, "headers": [(b"content-type", MSGPACK)]})
 
-    async def piece(self, body: bytes) -> None:
+    async def piece(self, body: bytes | bytearray) -> None:
         """Send a piece of the stream; wait while the peer is slow.
 
         Raises:
@@ -160,11 +160,15 @@ class Exchange:
         """
         await self._take({"type": "http.response.body", "body": body, "more_body": True})
 
-    async def end_stream(self) -> None:
-        """Say that the stream is complete."""
-        await self._take({"type": "http.response.body", "body": b"", "more_body": False})
+    async def end_stream(self, body: bytes | bytearray = b"") -> None:
+        """Send the last piece, and say that the stream is complete."""
+        await self._take({"type": "http.response.body", "body": body, "more_body": False})
 
-    async def _answer(self, status: int, body: bytes) -> None:
+    async def reply_whole(self, body: bytes | bytearray) -> None:
+        """Answer with a stream that is already complete."""
+        await self._answer(200, body)
+
+    async def _answer(self, status: int, body: bytes | bytearray) -> None:
         """Send a reply of known length."""
         self.replied = True
         headers = [(b"content-type", MSGPACK), (b"content-length", str(len(body)).encode())]

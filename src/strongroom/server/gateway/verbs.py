@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
@@ -29,6 +29,9 @@ from strongroom.protocol.messages import (
 from strongroom.server.backup import receive, report
 from strongroom.server.hosts import activate, authenticate
 from strongroom.server.restore import fetch
+
+if TYPE_CHECKING:
+    from strongroom.protocol.frames import Body
 
 STRANGER_BYTES: Final = 16 << 10
 MESSAGE_BYTES: Final = 8 << 20
@@ -55,7 +58,7 @@ class StreamVerb:
     """A verb that takes one message and answers with frames."""
 
     request: type[Message]
-    do: Callable[..., Iterator[bytes]]
+    do: Callable[..., Iterator[bytes | Body]]
     limit: int = MESSAGE_BYTES
 
 
@@ -74,7 +77,7 @@ def decode(body: bytes, shape: type[Request]) -> Request:
 PARCELS: Final[Callable[..., PutReply]] = receive.receive_parcel
 """What takes a parcel: its body is no message, but frames."""
 
-FREQUENT: Final = frozenset({Endpoint.PUT, Endpoint.MISSING})
+FREQUENT: Final = frozenset({Endpoint.PUT, Endpoint.MISSING, Endpoint.FETCH})
 """What comes by the hundred: these verbs know of their host nothing but its id (`authenticate.Caller`)."""
 
 STRANGERS: Final[dict[Endpoint, Verb]] = {

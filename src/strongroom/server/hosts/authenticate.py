@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 ASSERTION_S: Final = 120
 _NONCE_BYTES: Final = range(16, 65)
 ASKED_EVERY_S: Final = 1.0
+Frame = TypeVar("Frame")
 _PURPOSE: Final = "access token"
 _REVOKED: Final = "SELECT name, revoked IS NOT NULL FROM host WHERE id = %s"
 
@@ -102,7 +103,7 @@ def require_caller(*, access_token: str, now: datetime) -> Caller:
     return Caller(host_id)
 
 
-def while_welcome(host_id: str, frames: Iterator[bytes], *, every_s: float = ASKED_EVERY_S) -> Iterator[bytes]:
+def while_welcome(host_id: str, frames: Iterator[Frame], *, every_s: float = ASKED_EVERY_S) -> Iterator[Frame]:
     """Pass on a stream's frames, for as long as its host is not revoked: a long one must not outlive that.
 
     Args:

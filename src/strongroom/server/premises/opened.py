@@ -48,6 +48,7 @@ class Premises:
     root_key: bytes = field(repr=False)
     fingerprint: bytes
     vault: Vault
+    _keys: dict[str, bytes] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def url(self) -> str:
@@ -68,9 +69,12 @@ class Premises:
             ) from error
 
     def key_for(self, purpose: str) -> bytes:
-        """Derive a key of the server's own from the root key; one purpose, one key."""
-        info = b"strongroom v1 server " + purpose.encode()
-        return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(self.root_key)
+        """Return a key of the server's own, derived from the root key; one purpose, one key."""
+        key = self._keys.get(purpose)
+        if key is None:
+            info = b"strongroom v1 server " + purpose.encode()
+            key = self._keys[purpose] = HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(self.root_key)
+        return key
 
 
 class _Current:

@@ -22,13 +22,15 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from strongroom.engine.content.reader import SnapshotReader
+    from strongroom.protocol.frames import Body
     from strongroom.server.catalog import models
+    from strongroom.server.hosts.authenticate import Caller
 
 _LEAF_ENTRIES: Final = 1024
 
 
-def fetch(*, host: models.Host, message: Fetch, now: datetime) -> Iterator[bytes]:
-    """Yield the bodies of the reply's frames: encoded `ListedFolder`s, or encoded blocks if chunks are asked for.
+def fetch(*, host: models.Host | Caller, message: Fetch, now: datetime) -> Iterator[bytes | Body]:
+    """Yield the bodies of the reply's frames: encoded `ListedFolder`s, or blocks if chunks are asked for.
 
     Raises:
         Refused: the grant does not hold, or does not cover a chunk (`not_granted`).
@@ -38,8 +40,7 @@ def fetch(*, host: models.Host, message: Fetch, now: datetime) -> Iterator[bytes
     grant = require_grant(text=message.grant, host=host, now=now)
     if not message.ids:
         return (msgspec.msgpack.encode(folder) for folder in _listing(grant))
-    blocks: Iterator[bytes] = premises().vault.blocks(split_ids(message.ids), coverage(grant))
-    return blocks
+    return premises().vault.blocks(split_ids(message.ids), coverage(grant))
 
 
 def _listing(grant: Grant) -> Iterator[ListedFolder]:

@@ -9,6 +9,7 @@ from strongroom.engine.format.block import decode_block, verify_block
 from strongroom.engine.vault.vault import Vault
 from strongroom.errors import Damaged, NotFound, Refused
 from strongroom.model.entry import ChunkId
+from strongroom.protocol.frames import decode_frames, lay_frames
 from strongroom.testing.vault_driver import back_up, ids_of
 
 
@@ -28,7 +29,7 @@ def row(place):
 def served(place, ids, allowed):
     """Return the chunks that come in the blocks, each block verified, and how many blocks there are."""
     found, count = {}, 0
-    for encoded in place.vault.blocks(ids, allowed):
+    for encoded in decode_frames(lay_frames(list(place.vault.blocks(ids, allowed)))):
         block = decode_block(encoded)
         plain = bytes(verify_block(block, place.keys.key_ids))
         start = 0
@@ -119,6 +120,58 @@ def test_large_files_are_covered_with_their_lists(place):
     ids = list(reader.content_ids(reader.entry(b"many")))
     found, _ = served(place, ids, covered)
     assert b"".join(found[chunk] for chunk in ids) == b"".join(noise(number, 1 << 20) for number in range(8))
+
+
+@pytest.fixture
+def many(place):
+    """What is granted, and the chunks of a large file that no compression makes smaller: blocks side by side."""
+    row = back_up(place.vault, 1, {b"large": noise(1, 5 << 20)})
+    reader = place.vault.reader(row.id)
+    ids = list(reader.content_ids(reader.entry(b"large")))
+    assert len(ids) > 2
+    return place.vault.coverage(row.id), dict(zip(ids, place.vault.read(ids), strict=True))
+
+
+def largest_pack(place):
+    return max(place.packs(), key=lambda name: len(place.storage.objects[name]))
+
+
+@pytest.mark.parametrize("wanted", [slice(None), slice(1), slice(-1, None), slice(1, 3), slice(None, None, 2)])
+@pytest.mark.parametrize("step", [1, -1])
+def test_any_of_many_blocks_come_each_as_it_was_put(place, many, wanted, step):
+    covered, datas = many
+    ids = list(datas)[wanted][::step]
+    found, count = served(place, ids, covered)
+    assert found == {chunk: datas[chunk] for chunk in ids}
+    assert count == len(ids)
+
+
+def test_a_changed_byte_damages_its_own_block_and_names_the_pack(place, many):
+    covered, datas = many
+    name = largest_pack(place)
+    whole = place.storage.objects[name]
+    at = len(whole) // 2
+    place.storage.objects[name] = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
+    broken = []
+    for chunk, data in datas.items():
+        try:
+            assert served(place, [chunk], covered)[0] == {chunk: data}
+        except Damaged as error:
+            broken.append((error.code, name.rpartition("/")[2] in error.text))
+    assert broken == [("bad_seal", True)]
+    with pytest.raises(Damaged):
+        served(place, list(datas), covered)
+
+
+def test_a_pack_that_is_cut_short_under_way_is_damage(place, many):
+    covered, datas = many
+    first, *others = datas
+    assert served(place, list(datas), covered)[0] == datas
+    name = largest_pack(place)
+    place.storage.objects[name] = place.storage.objects[name][: len(datas[first]) + 1000]
+    assert served(place, [first], covered)[0] == {first: datas[first]}
+    with pytest.raises(Damaged):
+        served(place, others, covered)
 
 
 def test_reads_come_in_the_order_asked_and_as_often(place, row):

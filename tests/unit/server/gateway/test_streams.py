@@ -5,12 +5,30 @@ import threading
 
 import pytest
 
-from strongroom.errors import NotFound
+from strongroom.errors import Damaged, NotFound
 from strongroom.protocol.frames import decode_frames
 from strongroom.server.gateway import exchange as exchanges
 from strongroom.server.gateway.exchange import PeerGone
-from strongroom.server.gateway.streams import PIECE_BYTES, send_frames
+from strongroom.server.gateway.streams import PIECE_BYTES, begin, send_pieces
 from tests.unit.server.gateway.peer import Peer
+
+
+class Written:
+    """A body that is written where it goes."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def __len__(self):
+        return len(self.data)
+
+    def write_to(self, room):
+        room[:] = self.data
+
+
+class Broken(Written):
+    def write_to(self, room):
+        raise Damaged("It is not what it was.")
 
 
 class ThreadEach:
@@ -19,7 +37,12 @@ class ThreadEach:
 
 
 def stream(peer, frames):
-    asyncio.run(send_frames(peer.exchange(), iter(frames), ThreadEach()))
+    async def send():
+        threads = ThreadEach()
+        piece, pieces = await threads.run(lambda: begin(iter(frames)))
+        await send_pieces(peer.exchange(), piece, pieces, threads)
+
+    asyncio.run(send())
 
 
 def test_all_frames_arrive_in_order():
@@ -29,7 +52,24 @@ def test_all_frames_arrive_in_order():
     assert peer.status == 200
     assert [bytes(frame) for frame in decode_frames(peer.body)] == frames
     assert peer.is_complete
-    assert len(peer.sent) > 10
+    assert len(peer.sent) > 4
+
+
+def test_a_stream_of_one_piece_is_a_reply_of_known_length():
+    peer = Peer()
+    stream(peer, [b"x" * 1000, Written(b"yz")])
+    assert (b"content-length", b"1010") in peer.sent[0]["headers"]
+    assert [bytes(frame) for frame in decode_frames(peer.body)] == [b"x" * 1000, b"yz"]
+    assert peer.is_complete
+
+
+def test_a_frame_that_cannot_be_written_breaks_the_stream_off():
+    peer = Peer()
+    with pytest.raises(Damaged):
+        stream(peer, [bytes(PIECE_BYTES), b"fine", Broken(b"x"), b"never seen"])
+    assert peer.status == 200
+    assert not peer.is_complete
+    assert list(decode_frames(peer.body)) == [bytes(PIECE_BYTES)]
 
 
 def test_an_empty_stream_is_complete():
@@ -81,6 +121,6 @@ def test_a_peer_that_takes_nothing_holds_two_pieces_and_no_thread(monkeypatch):
             closed.append(True)
 
     with pytest.raises(PeerGone):
-        asyncio.run(send_frames(Peer(takes=False).exchange(), frames(), ThreadEach()))
+        stream(Peer(takes=False), frames())
     assert len(made) <= 2
     assert closed == [True]

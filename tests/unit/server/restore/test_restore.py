@@ -16,6 +16,7 @@ from strongroom.model.host import OsFamily
 from strongroom.model.job import JobState, ReasonCode
 from strongroom.model.policy import ConflictMode
 from strongroom.model.report import JobReport, RestoreResult
+from strongroom.protocol.frames import decode_frames, lay_frames
 from strongroom.protocol.messages import Fetch, ListedFolder, RestoreOrder
 from strongroom.server import views
 from strongroom.server.backup.abort import abort_jobs_of_host
@@ -66,7 +67,8 @@ def test_agents_are_told_how_the_vault_is_cut(server, agent):
 
 
 def read(agent, grant, ids=b"", now=None):
-    return list(fetch(host=agent.host, message=Fetch(grant, ids), now=now or clock.now()))
+    frames = list(fetch(host=agent.host, message=Fetch(grant, ids), now=now or clock.now()))
+    return [bytes(frame) for frame in decode_frames(lay_frames(frames))]
 
 
 def listing(agent, order):
