@@ -5,7 +5,9 @@ These crowd together on purpose, so that the guessing in the C goes wrong as oft
 """
 
 import struct
+from array import array
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,3 +73,50 @@ def test_both_refuse_what_is_no_whole_number_of_ids(odd):
             except ValueError:
                 refused = True
             assert refused == bool(len(odd) % 32)
+
+
+NOT_YET = (1 << 64) - 1
+BOTH = (native, reference)
+places = st.one_of(st.just(NOT_YET), st.integers(0, NOT_YET))
+numbers_32 = st.one_of(st.integers(0, 40), st.integers(0, 0xFFFF_FFFF))
+
+
+@given(rows, rows, st.integers(-1, (1 << 63) + 1), st.data())
+def test_both_fill_in_the_same(row, others, first, data):
+    probes = others + row
+    packed = b"".join(sorted(row))
+    numbers = data.draw(st.lists(numbers_32, min_size=len(row), max_size=len(row)))
+    found = data.draw(st.lists(places, min_size=len(probes), max_size=len(probes)))
+    results = []
+    for kernel in BOTH:
+        copy = array("Q", found)
+        try:
+            left = kernel.fill_found(copy, packed, struct.pack(f"<{len(row)}I", *numbers), first, b"".join(probes))
+        except ValueError:
+            left = ValueError
+        results.append((left, copy))
+    assert results[0] == results[1]
+    if results[0][0] is not ValueError:
+        assert results[0][0] == list(results[0][1]).count(NOT_YET)
+
+
+@pytest.mark.parametrize("kernel", BOTH, ids=["native", "reference"])
+def test_what_was_found_before_stays(kernel):
+    low, high, unknown = bytes(32), b"\xff" * 32, b"\x05" * 32
+    found = array("Q", [NOT_YET, 7, NOT_YET])
+    assert kernel.fill_found(found, low + high, struct.pack("<2I", 5, 6), 100, high + low + unknown) == 1
+    assert found.tolist() == [106, 7, NOT_YET]
+
+
+@pytest.mark.parametrize("kernel", BOTH, ids=["native", "reference"])
+def test_columns_that_do_not_belong_together_are_refused(kernel):
+    for found, ids, numbers, probes in (
+        (array("Q", [0]), b"", b"", b""),
+        (array("Q", [0]), b"", b"", bytes(31)),
+        (array("Q", [0]), bytes(32), b"", bytes(32)),
+        (array("Q", [0]), bytes(32), bytes(3), bytes(32)),
+        (array("Q", [0]), bytes(31), bytes(4), bytes(32)),
+        (array("I", [0]), bytes(32), bytes(4), bytes(32)),
+    ):
+        with pytest.raises(ValueError):
+            kernel.fill_found(found, ids, numbers, 0, probes)

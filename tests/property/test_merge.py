@@ -1,9 +1,7 @@
 """Moving the rows of an index: the C does what the definition does, and both refuse what does not belong together."""
 
 import struct
-from array import array
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,34 +41,3 @@ def test_both_shift_the_same(numbers, by):
     assert first == second
     if first is not ValueError:
         assert first == packed([number + by for number in numbers])
-
-
-@given(columns, columns, st.integers(-1, (1 << 63) + 1), st.data())
-def test_both_note_the_same_as_found(answers, numbers, first, data):
-    places = st.one_of(st.just((1 << 64) - 1), st.integers(0, (1 << 64) - 1))
-    found = data.draw(st.lists(places, min_size=len(answers), max_size=len(answers)))
-    results = []
-    for one in BOTH:
-        copy = array("Q", found)
-        kind = outcome(lambda one=one, copy=copy: one.note_found(copy, packed(answers), packed(numbers), first))
-        results.append((kind, copy))
-    assert results[0] == results[1]
-
-
-@pytest.mark.parametrize("implementation", BOTH, ids=["native", "reference"])
-def test_what_was_found_before_stays(implementation):
-    found = array("Q", [(1 << 64) - 1, 7, (1 << 64) - 1])
-    implementation.note_found(found, packed([1, 1, 0xFFFF_FFFF]), packed([5, 6]), 100)
-    assert found.tolist() == [106, 7, (1 << 64) - 1]
-
-
-@pytest.mark.parametrize("implementation", BOTH, ids=["native", "reference"])
-def test_columns_that_do_not_belong_together_are_refused(implementation):
-    for found, answers, numbers in (
-        (array("Q", [0]), b"", b""),
-        (array("Q", [0]), b"\0\0\0", b""),
-        (array("Q", [0]), bytes(4), bytes(3)),
-        (array("I", [0]), bytes(4), bytes(4)),
-    ):
-        with pytest.raises(ValueError):
-            implementation.note_found(found, answers, numbers, 0)

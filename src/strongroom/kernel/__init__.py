@@ -29,12 +29,12 @@ __all__ = [
     "copy_to",
     "cut",
     "digests",
+    "fill_found",
     "gear_table",
     "join",
     "list_names",
     "look",
     "lookup",
-    "note_found",
     "pick",
     "shift",
     "sort_ids",
@@ -48,8 +48,8 @@ if IMPLEMENTATION == "native":
     try:
         from strongroom.kernel.digest import digests
         from strongroom.kernel.join import join
-        from strongroom.kernel.merge import note_found, pick, shift
-        from strongroom.kernel.native import copy_to, cut, lookup, sort_ids
+        from strongroom.kernel.merge import pick, shift
+        from strongroom.kernel.native import copy_to, cut, fill_found, lookup, sort_ids
 
         if sys.platform == "linux":  # its system calls; other systems walk in Python
             from strongroom.kernel.walk import list_names, look
@@ -64,8 +64,8 @@ if IMPLEMENTATION == "native":
 elif IMPLEMENTATION == "reference":
     from strongroom.kernel.digest_reference import digests
     from strongroom.kernel.join_reference import join
-    from strongroom.kernel.merge_reference import note_found, pick, shift
-    from strongroom.kernel.reference import copy_to, cut, lookup, sort_ids
+    from strongroom.kernel.merge_reference import pick, shift
+    from strongroom.kernel.reference import copy_to, cut, fill_found, lookup, sort_ids
     from strongroom.kernel.walk_reference import list_names, look
 else:
     message = f"STRONGROOM_KERNEL is {IMPLEMENTATION!r}; it may be 'native' or 'reference'."

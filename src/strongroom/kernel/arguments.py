@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Final
 from strongroom.kernel.gear import TABLE_BYTES
 
 if TYPE_CHECKING:
+    from array import array
+
     from typing_extensions import Buffer
 
 ID_BYTES: Final = 32
+NUMBER_BYTES: Final = 4
 ABSENT: Final = 0xFFFF_FFFF
 LARGEST_CHUNK: Final = 1 << 30
 SMALLEST_AVERAGE: Final = 8
@@ -66,6 +69,24 @@ def packed_ids(ids: Buffer) -> memoryview:
         message = f"More than {ABSENT - 1} ids do not fit one call."
         raise ValueError(message)
     return view
+
+
+def checked_found(found: array[int], ids: Buffer, numbers: Buffer, first: int, probes: Buffer) -> None:
+    """Refuse what `fill_found` cannot take.
+
+    Raises:
+        ValueError: The buffers do not belong together.
+
+    """
+    if found.typecode != "Q" or not 0 <= first < 1 << 63:
+        message = "Found are 64-bit numbers, and the first of them is less than 2**63."
+        raise ValueError(message)
+    if packed_ids(probes).nbytes != ID_BYTES * len(found):
+        message = "There is not one id for each place."
+        raise ValueError(message)
+    if NUMBER_BYTES * (packed_ids(ids).nbytes // ID_BYTES) != octets(numbers).nbytes:
+        message = "There is not one number for each id."
+        raise ValueError(message)
 
 
 def gear(table: Buffer) -> memoryview:

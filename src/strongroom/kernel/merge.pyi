@@ -1,9 +1,6 @@
 """The types of the compiled moving of rows; what each function means is written in merge_reference.py."""
 
-from array import array
-
 from typing_extensions import Buffer
 
 def pick(rows: Buffer, order: Buffer, width: int) -> bytes: ...
 def shift(numbers: Buffer, by: int) -> bytes: ...
-def note_found(found: array[int], answers: Buffer, numbers: Buffer, first: int) -> None: ...

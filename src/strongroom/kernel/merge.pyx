@@ -2,16 +2,14 @@
 """Moving the rows of an index in C; what each function means is written in merge_reference.py."""
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t
 
 from strongroom.kernel.arguments import octets
-from strongroom.kernel.merge_reference import NO_ROW, TOO_LARGE, checked_found, checked_rows, checked_shift
+from strongroom.kernel.merge_reference import NO_ROW, TOO_LARGE, checked_rows, checked_shift
 
 cdef extern from "rows.h":
     int sr_pick(const uint8_t *rows, size_t count, size_t bytes, const uint8_t *order, size_t asked, uint8_t *to) nogil
     int sr_shift(const uint8_t *numbers, size_t count, uint32_t by, uint8_t *to) nogil
-    int sr_note_found(uint64_t *found, const uint8_t *answers, size_t count, const uint8_t *numbers, size_t rows,
-                      uint64_t first) nogil
 
 
 def pick(rows, order, width):
@@ -50,23 +48,3 @@ def shift(numbers, by):
     if outcome:
         raise ValueError(TOO_LARGE)
     return shifted
-
-
-def note_found(found, answers, numbers, first):
-    """Fill in what a run answered; see merge_reference.note_found."""
-    checked_found(found, answers, numbers, first)
-    cdef uint64_t[::1] places = found
-    cdef const uint8_t[::1] positions = octets(answers)
-    cdef const uint8_t[::1] column = octets(numbers)
-    cdef size_t count = places.shape[0]
-    cdef size_t rows = column.shape[0] // <size_t>4
-    cdef uint64_t base = first
-    cdef int outcome = 0
-    cdef const uint8_t *values = NULL
-    if rows:
-        values = &column[0]
-    if count:
-        with nogil:
-            outcome = sr_note_found(&places[0], &positions[0], count, values, rows, base)
-    if outcome:
-        raise ValueError(NO_ROW)

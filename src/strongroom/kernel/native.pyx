@@ -8,7 +8,7 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memcpy
 
-from strongroom.kernel.arguments import ID_BYTES, cut_limits, gear, octets, packed_ids, room_at
+from strongroom.kernel.arguments import ID_BYTES, checked_found, cut_limits, gear, octets, packed_ids, room_at
 
 cdef extern from "cut.h":
     cdef struct sr_cutter:
@@ -21,6 +21,8 @@ cdef extern from "cut.h":
 
 cdef extern from "lookup.h":
     void sr_lookup(const uint8_t *ids, size_t count, const uint8_t *probes, size_t asked, uint8_t *positions) nogil
+    size_t sr_fill_found(uint64_t *found, const uint8_t *ids, const uint8_t *numbers, size_t count, uint64_t first,
+                         const uint8_t *probes, size_t asked) nogil
 
 cdef extern from "sort.h":
     int sr_sort_ids(const uint8_t *ids, size_t count, uint8_t *positions) nogil
@@ -76,6 +78,23 @@ def lookup(ids, probes):
     with nogil:
         sr_lookup(&row[0], count, &sought[0], asked, answer)
     return positions
+
+
+def fill_found(found, ids, numbers, first, probes):
+    """Look up ids of which nothing was found yet; see reference.fill_found."""
+    checked_found(found, ids, numbers, first, probes)
+    cdef uint64_t[::1] places = found
+    cdef const uint8_t[::1] row = packed_ids(ids)
+    cdef const uint8_t[::1] column = octets(numbers)
+    cdef const uint8_t[::1] sought = packed_ids(probes)
+    cdef size_t count = row.shape[0] // <size_t>ID_BYTES
+    cdef size_t asked = places.shape[0]
+    cdef uint64_t base = first
+    cdef size_t left = asked
+    if asked:
+        with nogil:
+            left = sr_fill_found(&places[0], &row[0], &column[0], count, base, &sought[0], asked)
+    return left
 
 
 def sort_ids(ids):

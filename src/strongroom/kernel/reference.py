@@ -10,9 +10,19 @@ import struct
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
-from strongroom.kernel.arguments import ABSENT, ID_BYTES, cut_limits, gear, octets, packed_ids, room_at
+from strongroom.kernel.arguments import (
+    ABSENT,
+    ID_BYTES,
+    checked_found,
+    cut_limits,
+    gear,
+    octets,
+    packed_ids,
+    room_at,
+)
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Sequence
 
     from typing_extensions import Buffer
@@ -123,6 +133,32 @@ def lookup(ids: Buffer, probes: Buffer) -> bytes:
 
     asked = len(sought) // ID_BYTES
     return struct.pack(f"<{asked}I", *(position(_id(sought, at)) for at in range(asked)))
+
+
+def fill_found(found: array[int], ids: Buffer, numbers: Buffer, first: int, probes: Buffer) -> int:
+    """Look up the ids of which nothing was found yet in one more row.
+
+    Args:
+        found: One unsigned 64-bit number for each probe, 2**64 - 1 where nothing was found yet; what is found now is
+            filled in: `first` plus the number of its row.
+        ids: What `lookup` searches.
+        numbers: A little-endian 32-bit number for each of the ids.
+        first: What to add to each; less than 2**63.
+        probes: What `lookup` is asked for.
+
+    Returns:
+        Of how many probes nothing was found yet.
+
+    Raises:
+        ValueError: The buffers do not belong together.
+
+    """
+    checked_found(found, ids, numbers, first, probes)
+    column = struct.unpack(f"<{len(octets(numbers)) // 4}I", octets(numbers))
+    for at, (position,) in enumerate(struct.iter_unpack("<I", lookup(ids, probes))):
+        if found[at] == MASK_64 and position != ABSENT:
+            found[at] = first + column[position]
+    return found.count(MASK_64)
 
 
 def sort_ids(ids: Buffer) -> bytes:

@@ -29,14 +29,3 @@ int sr_shift(const uint8_t *numbers, size_t count, uint32_t by, uint8_t *to) {
     }
     return 0;
 }
-
-int sr_note_found(uint64_t *found, const uint8_t *answers, size_t count, const uint8_t *numbers, size_t rows,
-                  uint64_t first) {
-    for (size_t i = 0; i < count; i++) {
-        uint32_t at = load_32(answers + 4 * i);
-        if (at == UINT32_MAX || found[i] != UINT64_MAX) continue;
-        if (at >= rows) return -1;
-        found[i] = first + load_32(numbers + 4 * at);
-    }
-    return 0;
-}

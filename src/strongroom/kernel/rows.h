@@ -13,9 +13,4 @@ int sr_pick(const uint8_t *from, size_t rows, size_t bytes, const uint8_t *order
 /* Add `by` to `count` little-endian 32-bit numbers. Returns -1 when a sum does not fit 32 bits. */
 int sr_shift(const uint8_t *numbers, size_t count, uint32_t by, uint8_t *to);
 
-/* Where `found` is still all ones and `answers` has a position: set it to `first` plus the number at that position.
- * Returns -1 when a position is not below `rows`. */
-int sr_note_found(uint64_t *found, const uint8_t *answers, size_t count, const uint8_t *numbers, size_t rows,
-                  uint64_t first);
-
 #endif

@@ -25,7 +25,7 @@ from strongroom.engine.format.ids import ID_BYTES
 from strongroom.engine.format.index import PLACE_BYTES, IndexRun, decode_run, merge_runs, run_of_pack
 from strongroom.engine.vault.ledger import PackState
 from strongroom.errors import Damaged, StrongroomError, Unavailable
-from strongroom.kernel import lookup, note_found
+from strongroom.kernel import fill_found, lookup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from strongroom.engine.vault.storage.base import Storage
 
 ABSENT: Final = (1 << 64) - 1
-_NOT_IN_RUN: Final = b"\xff\xff\xff\xff"
 _NO_POSITION: Final = 0xFFFF_FFFF
 _PLACE_NUMBERS: Final = PLACE_BYTES // U32_BYTES
 _MAX_MERGED: Final = 1 << 28
@@ -126,16 +125,13 @@ class Index:
         found = array("Q", [ABSENT]) * (len(packed) // ID_BYTES)
         if not found:
             return found
-        nothing = _NOT_IN_RUN * len(found)
         dead = self._dead
         for held in self._held:
-            answer = lookup(held.run.ids, packed)
-            if answer == nothing:
-                continue
             if not _any_dead(held, dead):
-                note_found(found, answer, held.run.positions, held.run.first)
+                if not fill_found(found, held.run.ids, held.run.positions, held.run.first, packed):
+                    break
                 continue
-            for at, position in enumerate(decode_u32(answer)):
+            for at, position in enumerate(decode_u32(lookup(held.run.ids, packed))):
                 if position != _NO_POSITION and found[at] == ABSENT:
                     ordinal = held.run.first + held.positions[position]
                     found[at] = ordinal if ordinal not in dead else _next_alive(held, position, dead)

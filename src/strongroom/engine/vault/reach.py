@@ -78,7 +78,7 @@ class Walker:
             data |= self.find(bytes(data_ids), allowed)
             level = found | self._children(bytes(tree_ids), parents, nodes, below, allowed)
         if allowed is not None:
-            _require_listable(tops, below)
+            _require_listable(tops, below, met=len(nodes))
         return nodes | data
 
     def foresee(self, root: bytes, is_over: Callable[[], bool]) -> None:
@@ -181,23 +181,32 @@ def _new_nodes(ordinals: array[int], packed: bytes, nodes: BitMap64) -> dict[int
     return new
 
 
-def _require_listable(tops: array[int], below: dict[int, array[int]]) -> None:
+def _require_listable(tops: array[int], below: dict[int, array[int]], *, met: int) -> None:
     """Refuse a tree that is small to store and without end to list: folders may share nodes, but not to any power.
+
+    Args:
+        met: how many nodes there are. Where no more references lead to them, none is shared: each is listed once.
 
     Raises:
         Mistake: listed out, the tree has more than `MOST_LISTED` nodes (code `tree_too_large`).
     """
+    is_shared = len(tops) + sum(map(len, below.values())) > met
+    if (_times_listed(tops, below) if is_shared else met) > MOST_LISTED:
+        raise Mistake(f"Listed out, the tree has more than {MOST_LISTED} nodes.", code="tree_too_large")
+
+
+def _times_listed(tops: array[int], below: dict[int, array[int]]) -> int:
+    """Return how many nodes a listing meets, each as often as it does; counts no further than past `MOST_LISTED`."""
     awaited = Counter(itertools.chain.from_iterable(below.values()))
     times = Counter(tops)
     ready = list(times)
     listed = 0
-    while ready:
+    while ready and listed <= MOST_LISTED:
         node = ready.pop()
         listed += times[node]
-        if listed > MOST_LISTED:
-            raise Mistake(f"Listed out, the tree has more than {MOST_LISTED} nodes.", code="tree_too_large")
         for child in below.get(node, ()):
             times[child] += times[node]
             awaited[child] -= 1
             if not awaited[child]:
                 ready.append(child)
+    return listed
