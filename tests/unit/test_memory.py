@@ -41,3 +41,20 @@ print(kept - resident())
 def test_when_the_work_is_done_it_is_given_back():
     answer = subprocess.run([sys.executable, "-c", GIVEN_BACK], capture_output=True, text=True, check=True)
     assert int(answer.stdout) > 48 << 20
+
+
+SELDOM = """
+import gc
+from strongroom.memory import collect_seldom
+collect_seldom()
+rounds = gc.get_stats()[0]["collections"]
+kept = [[] for _ in range(40_000)]
+print(gc.get_freeze_count() > 1000, gc.get_stats()[0]["collections"] - rounds)
+kept += [[] for _ in range(40_000)]
+print(gc.get_stats()[0]["collections"] - rounds)
+"""
+
+
+def test_cycles_are_looked_for_seldom_but_they_are():
+    answer = subprocess.run([sys.executable, "-c", SELDOM], capture_output=True, text=True, check=True)
+    assert answer.stdout.split() == ["True", "0", "1"]

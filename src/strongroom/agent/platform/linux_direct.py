@@ -28,7 +28,7 @@ class Staging:
 
     def __init__(self) -> None:
         """Take it."""
-        self.memory = memoryview(mmap.mmap(-1, STAGING_BYTES))
+        self.memory = _aligned(STAGING_BYTES)
 
 
 class DirectFile:
@@ -102,6 +102,11 @@ def read_direct(handle: int, offset: int, size: int) -> memoryview:
     """
     before = offset % ALIGNED_BYTES
     whole = -(-(before + size) // ALIGNED_BYTES) * ALIGNED_BYTES
-    memory = memoryview(mmap.mmap(-1, whole))  # which is aligned, and has no bytes to copy from elsewhere
+    memory = _aligned(whole)
     read = os.preadv(handle, [memory], offset - before)
     return memory[before : min(before + size, read)]
+
+
+def _aligned(size: int) -> memoryview:
+    """Return memory that begins at a page. It is this process's alone: what could be shared costs more to be had."""
+    return memoryview(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))

@@ -91,7 +91,7 @@ class Bulk:
         """Make the files of folders, given with their ways from `start`; what is not made is noted in the groups."""
         whole = [_whole(group.entries, chunks) for _, group in groups]
         folders = [
-            (parts, [_new_file(entry, chunks) for entry in entries], group.is_new)
+            (parts, _new_files(entries, chunks), group.is_new)
             for (parts, group), entries in zip(groups, whole, strict=True)
         ]
         outcomes = place(start, folders, self._site.now_ns, self._temporary())
@@ -121,8 +121,17 @@ def _whole(entries: list[Entry], chunks: Mapping[ChunkId, memoryview]) -> list[E
     return [entry for entry in entries if not entry.content or entry.content[0] in chunks]
 
 
-def _new_file(entry: Entry, chunks: Mapping[ChunkId, memoryview]) -> NewFile:
-    """Return a file as the kernel takes it."""
-    seen = entry.stat
-    content = chunks[entry.content[0]] if entry.content else _NO_CONTENT
-    return seen.name, content, seen.mode, seen.uid, seen.gid, seen.mtime_ns
+def _new_files(entries: list[Entry], chunks: Mapping[ChunkId, memoryview]) -> list[NewFile]:
+    """Return files as the kernel takes them."""
+    return [
+        (
+            seen.name,
+            chunks[entry.content[0]] if entry.content else _NO_CONTENT,
+            seen.mode,
+            seen.uid,
+            seen.gid,
+            seen.mtime_ns,
+        )
+        for entry in entries
+        for seen in (entry.stat,)
+    ]

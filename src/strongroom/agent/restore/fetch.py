@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final, TypeAlias
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from strongroom import clock
 from strongroom.engine.format.block import MAX_CHUNK_BYTES, decode_block, verify_block
@@ -31,6 +32,7 @@ _TELLING_BYTES: Final = 16 << 20
 _KEPT_WHOLE: Final = 0.75
 """A block of which less is wanted is not kept in memory for the sake of it (ADR 61)."""
 
+Announced = TypeVar("Announced")
 Chunks: TypeAlias = dict["ChunkId", memoryview]
 
 
@@ -107,16 +109,18 @@ class Fetcher:
                 plain = memoryview(verify_block(block, self.key_ids))
             except Damaged:
                 continue
-            found: Chunks = {}
-            start = 0
-            for one, size in zip(block.ids, block.sizes, strict=True):
-                if one in wanted and size <= room:
-                    found[one] = plain[start : start + size]
-                    room -= size
-                start += size
-            if _size_of(found) < _KEPT_WHOLE * len(plain):
+            found = {
+                one: plain[end - size : end]
+                for one, size, end in zip(block.ids, block.sizes, accumulate(block.sizes), strict=True)
+                if one in wanted
+            }
+            found_bytes = _size_of(found)
+            if found_bytes > room:
+                continue
+            if found_bytes < _KEPT_WHOLE * len(plain):
                 found = {one: memoryview(bytes(data)) for one, data in found.items()}
             chunks |= found
+            room -= found_bytes
 
 
 def _room(chunks: Chunks) -> int:
@@ -129,20 +133,24 @@ def _size_of(chunks: Chunks) -> int:
     return sum(map(len, chunks.values()))
 
 
-def fetched(batches: Iterable[Batch], work: Callable[[Batch], Chunks]) -> Generator[tuple[Batch, Chunks], None, None]:
+def fetched(
+    batches: Iterable[Batch], announce: Callable[[Batch], Announced], work: Callable[[Batch, Announced], Chunks]
+) -> Generator[tuple[Batch, Chunks], None, None]:
     """Yield each batch with its chunks, while the next ones are on their way.
 
     The writer waits for the disk now and then; so many are on their way that the fetchers need not wait with it.
 
     Args:
-        work: fetches a batch's chunks, and does with them what can be done ahead; called in several threads.
+        announce: hears of each batch in its turn, before it is worked on.
+        work: fetches a batch's chunks, and does with them what can be done ahead; called in several threads, with what
+            the announcement gave.
     """
     under_way: deque[tuple[Batch, Future[Chunks]]] = deque()
     ahead_bytes = 0
     pool = ThreadPoolExecutor(_FETCHERS, thread_name_prefix="fetch")
     try:
         for batch in batches:
-            under_way.append((batch, pool.submit(work, batch)))
+            under_way.append((batch, pool.submit(work, batch, announce(batch))))
             ahead_bytes += batch.bytes
             while len(under_way) > AHEAD or ahead_bytes > AHEAD_BYTES:
                 first, future = under_way.popleft()

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from strongroom.agent.restore.tally import Tally
     from strongroom.model.entry import Entry
 
-BATCH_BYTES: Final = 16 << 20
+BATCH_BYTES: Final = 24 << 20
 _BATCH_IDS: Final = 16_384
 _BATCH_STEPS: Final = 16_384
 _FILE: Final = EntryType.FILE

@@ -16,6 +16,7 @@ from strongroom.agent.restore.fetch import Fetcher, fetched
 from strongroom.agent.restore.nearby import Nearby
 from strongroom.agent.restore.place import Placer
 from strongroom.agent.restore.plan import Planner, Rules
+from strongroom.agent.restore.sharing import Sharing
 from strongroom.agent.restore.site import Site
 from strongroom.agent.restore.spool import spool_listing
 from strongroom.agent.restore.tally import Tally
@@ -27,12 +28,14 @@ from strongroom.model.report import JobReport, Transfer
 from strongroom.model.steps import RestoreStep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from strongroom.agent.restore.fetch import Chunks
     from strongroom.agent.restore.ports import Events, Source
+    from strongroom.agent.restore.sharing import Expected
     from strongroom.agent.restore.steps import Batch
+    from strongroom.model.entry import ChunkId
     from strongroom.protocol.messages import RestoreOrder
 
 
@@ -90,12 +93,20 @@ def _opened(aim: Aim) -> Iterator[int]:
 
 def _place(site: Site, label: bytes, tally: Tally, fetcher: Fetcher, planned: Iterator[Batch]) -> None:
     """Carry out what is planned: several threads get the content and make the small files, this one does the rest."""
-    with closing(Bulk(site)) as bulk, closing(Nearby(site, fetcher)) as nearby:
+    sharing = Sharing()
+    with (
+        closing(Bulk(site)) as bulk,
+        closing(Nearby(site, fetcher)) as nearby,
+        closing(Placer(site, label, tally, fetcher, nearby)) as placer,
+    ):
 
-        def work(batch: Batch) -> Chunks:
-            return bulk.place(batch, fetcher.fetch(batch.ids, nearby.chunks(batch.ids)))
+        def get(ids: Sequence[ChunkId], have: Chunks) -> Chunks:
+            return fetcher.fetch(ids, have | nearby.chunks(ids))
 
-        with closing(Placer(site, label, tally, fetcher, nearby)) as placer, closing(fetched(planned, work)) as batches:
+        def work(batch: Batch, expected: Expected) -> Chunks:
+            return bulk.place(batch, sharing.fetch(batch.ids, expected, get))
+
+        with closing(fetched(planned, lambda batch: sharing.expect(batch.ids), work)) as batches:
             placer.place(batches)
 
 

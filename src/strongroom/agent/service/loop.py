@@ -25,7 +25,7 @@ from strongroom.agent.restore.unfinished import sweep
 from strongroom.agent.service.carry_out import Workshop
 from strongroom.agent.service.jobs import Jobs
 from strongroom.errors import Conflict, Refused, StrongroomError, Unavailable
-from strongroom.memory import keep_freed_memory
+from strongroom.memory import collect_seldom, keep_freed_memory
 from strongroom.protocol.messages import BackupOrder, CancelOrder, Hello, Order, Report, RestoreOrder
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def run(state: Path) -> None:
         agent = Agent(state, identity, Places(state, config.log_folder()))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda caught, _: _stop_once(agent, caught))
+        collect_seldom()
         agent.run()
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 import signal
@@ -23,7 +22,7 @@ from django.db import connections
 from django.urls import resolve
 
 from strongroom import clock
-from strongroom.memory import keep_freed_memory
+from strongroom.memory import collect_seldom, keep_freed_memory
 from strongroom.server.app import listener
 from strongroom.server.app.address import names_of, told, url_of
 from strongroom.server.app.doors import doors
@@ -103,7 +102,7 @@ async def serve(server: OpenServer, *, stop: asyncio.Event, ready: Callable[[str
     facts = Workers("facts", FACT_THREADS)
     content = Workers("content", CONTENT_THREADS)
     people = Workers("people", PEOPLE_THREADS)
-    gc.freeze()  # what is here now stays: no collection need look at it again, nor stop the loop for that
+    collect_seldom()
     app = doors(agents=Gateway(facts=facts, content=content, stop=stop), people=People(people))
     try:
         with told(server.folder, server.url), _duties():

@@ -40,7 +40,7 @@ def test_so_many_batches_are_on_their_way_as_memory_allows(size, ahead):
             asked.append(number)
             yield Batch(bytes=size, size=number)
 
-    for number, (batch, _) in enumerate(fetched(batches(), lambda _: {})):
+    for number, (batch, _) in enumerate(fetched(batches(), lambda _: None, lambda *_: {})):
         assert batch.size == number
         assert len(asked) == min(number + ahead + 1, 20)
     assert number == 19
