@@ -171,7 +171,7 @@ class Client:
         self._token = access.token.strip()
         self._pool = urllib3.PoolManager(ssl_context=_context(access.authority_pem), timeout=TIMEOUT)
 
-    def fetch(self, *path: str | int, **query: str | int | None) -> Any:  # noqa: ANN401  (JSON)
+    def fetch(self, *path: str | int, **query: str | float | None) -> Any:  # noqa: ANN401  (JSON)
         """GET the JSON at the path whose parts are given."""
         return self._call("GET", path, query=query)
 
@@ -202,7 +202,7 @@ class Client:
         method: str,
         path: tuple[str | int, ...],
         *,
-        query: dict[str, str | int | None] | None = None,
+        query: dict[str, str | float | None] | None = None,
         body: dict[str, Any] | None = None,
         key: str = "",
     ) -> Any:  # noqa: ANN401  (JSON)

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
     from strongroom.cli.client import Client
 
+FOLLOW_S = 0.5
+"""The server answers when the job has ended, or after so long: then it is asked again."""
 SHORTEST_POLL_S, LONGEST_POLL_S = 0.1, 0.5
 POLL_SHARE = 0.05
-"""A job is asked about again after this share of the time waited so far: a short one is not kept waiting for its end,
-and a long one disturbs nobody."""
+"""A server that many follow answers at once. Then a job is asked about again after this share of the time waited so
+far: a short one is not kept waiting for its end, and a long one disturbs nobody."""
 PATIENCE_S = 300.0
 
 _ASIDE = ("unchanged", "skipped", "failed")
@@ -53,15 +55,18 @@ def _follow(client: Client, job: dict[str, Any]) -> dict[str, Any]:
     with _left_running(job), _display() as show:
         while not JobState(job["state"]).is_closed:
             show(job)
-            waited_s = clock.monotonic_s() - began
-            clock.wait_s(min(max(SHORTEST_POLL_S, waited_s * POLL_SHARE), LONGEST_POLL_S))
+            asked = clock.monotonic_s()
             try:
-                job = client.fetch("jobs", job["id"])
+                job = client.fetch("jobs", job["id"], wait_s=FOLLOW_S)
                 lost_since = None
             except errors.Unavailable:
                 lost_since = lost_since or clock.monotonic_s()
                 if clock.monotonic_s() - lost_since > PATIENCE_S:
                     raise
+            if not JobState(job["state"]).is_closed:
+                now = clock.monotonic_s()
+                pause_s = min(max(SHORTEST_POLL_S, (now - began) * POLL_SHARE), LONGEST_POLL_S)
+                clock.wait_s(max(0.0, asked + pause_s - now))
     return job
 
 

@@ -13,6 +13,7 @@ from strongroom.server import views
 from strongroom.server.api.auth import Request
 from strongroom.server.api.pages import Page, Paging, begin_of, page_of, require_known_query
 from strongroom.server.backup.cancel import cancel_job
+from strongroom.server.backup.following import wait_for_end
 from strongroom.server.backup.sets import require_set
 from strongroom.server.hosts.find import require_host
 
@@ -177,8 +178,13 @@ def list_jobs(request: Request, wanted: Query[JobQuery]) -> dict[str, Any]:
 
 
 @router.get("/{job_id}", response=JobWithLog, summary="Show a job")
-def show_job(request: Request, job_id: JobId) -> dict[str, Any]:  # noqa: ARG001 - the framework passes the request
+def show_job(
+    request: Request,  # noqa: ARG001 - the framework passes the request
+    job_id: JobId,
+    wait_s: Annotated[float, Query(ge=0, le=1, description="Wait up to so long for the job's end.")] = 0,
+) -> dict[str, Any]:
     """Return a job: its live progress while it runs, its report when it has ended, and its log."""
+    wait_for_end(job_id, wait_s)
     return views.job(job_id)
 
 

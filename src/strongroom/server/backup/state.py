@@ -18,6 +18,7 @@ from django.db import transaction
 from strongroom import clock
 from strongroom.errors import Conflict, StrongroomError
 from strongroom.model.job import OPEN_STATES, SENTENCES, JobState, ReasonCode, require_move
+from strongroom.server.backup.following import tell_of_end
 from strongroom.server.catalog import models
 from strongroom.server.hosts import presence
 from strongroom.server.hosts.facts import one_line
@@ -115,7 +116,8 @@ def forget_all_heard() -> None:
 
 
 def _after_commit(job: models.Job, new: JobState) -> None:
-    """Arrange what follows from a job's end: its session ends, and the host is told."""
+    """Arrange what follows from a job's end: its session ends, and who waits for it is told, and the host."""
+    transaction.on_commit(partial(tell_of_end, job.id))
     if job.session and new not in _MADE_A_SNAPSHOT:
         transaction.on_commit(partial(_end_session, job.session))
     presence.notify_on_commit(job.host_id)

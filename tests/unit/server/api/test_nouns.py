@@ -221,3 +221,10 @@ def test_a_damaged_pack_is_named_with_the_snapshots_that_it_hits(api, server, sn
     assert [(item["pack"], item["snapshots"]) for item in report["damaged"]] == [(pack.name, [snapshot])]
     (hit,) = report["snapshots_hit"]
     assert (hit["id"], hit["set_name"]) == (snapshot, "docs")
+
+
+def test_a_job_can_be_followed_for_a_second_at_a_time(api, snapshot):
+    (job,) = api.get("jobs")["items"]
+    assert api.get(f"jobs/{job['id']}?wait_s=1") == api.get(f"jobs/{job['id']}")
+    for wrong in ("-1", "1.5", "nan", "soon"):
+        api.problem("GET", f"jobs/{job['id']}?wait_s={wrong}", status=400, code="bad_field")
