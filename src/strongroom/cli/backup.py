@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import secrets
 from typing import Annotated
 
 import typer
@@ -22,5 +22,5 @@ def backup(
 ) -> None:
     """Back up a set now."""
     client = Client(find_access())
-    job = client.send("sets", backup_set, "backup", key=uuid.uuid4().hex)
+    job = client.send("sets", backup_set, "backup", key=secrets.token_hex(16))
     finish(client, job, wait=wait, as_json=as_json)

@@ -10,6 +10,7 @@ Promises: TLS only, verified against the server's own authority and nothing else
 
 from __future__ import annotations
 
+import http.client
 import json
 import ssl
 from dataclasses import dataclass
@@ -18,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 import msgspec
-import urllib3
 
 from strongroom import errors
+from strongroom.cli.connection import Connection
 from strongroom.protocol import tokens, trust
 from strongroom.settings import environment, user_folder
 
@@ -32,7 +33,6 @@ FIRST_ERROR = 400
 FIRST_SERVER_ERROR = 500
 PAGE = 1000
 _HARMLESS = frozenset({"GET", "DELETE"})
-TIMEOUT = urllib3.Timeout(connect=10, read=3600)
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,14 @@ def require_address(url: str) -> None:
         Mistake: it is none.
     """
     if not url.startswith("https://"):
-        raise errors.Mistake(
-            f"{url} is not a server's address.", code="bad_address", hint="It is like https://backup.example.org:8440."
-        )
+        raise _no_address(url)
+
+
+def _no_address(url: str) -> errors.Mistake:
+    """Say that something is not the address of a server."""
+    return errors.Mistake(
+        f"{url} is not a server's address.", code="bad_address", hint="It is like https://backup.example.org:8440."
+    )
 
 
 def local_access(data: Path) -> Access:
@@ -169,7 +174,10 @@ class Client:
             tokens.parse_api_token(access.token)
         self.url = access.url.rstrip("/")
         self._token = access.token.strip()
-        self._pool = urllib3.PoolManager(ssl_context=_context(access.authority_pem), timeout=TIMEOUT)
+        try:
+            self._connection = Connection(self.url, _context(access.authority_pem))
+        except ValueError as error:
+            raise _no_address(access.url) from error
 
     def fetch(self, *path: str | int, **query: str | float | None) -> Any:  # noqa: ANN401  (JSON)
         """GET the JSON at the path whose parts are given."""
@@ -212,8 +220,8 @@ class Client:
         if key:
             headers["Idempotency-Key"] = key
         try:
-            url = f"{self.url}/api/v1/" + "/".join(quote(str(part), safe="") for part in path)
-            url += "?" + urlencode(wanted) if wanted else ""
+            place = "/api/v1/" + "/".join(quote(str(part), safe="") for part in path)
+            place += "?" + urlencode(wanted) if wanted else ""
             sent = None if body is None else json.dumps(body, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
             raise errors.Mistake(
@@ -221,12 +229,12 @@ class Client:
             ) from error
         if body is not None:
             headers["Content-Type"] = "application/json"
-        repeats = urllib3.Retry(2, redirect=False, allowed_methods=None if key else _HARMLESS, backoff_factor=0.5)
+        repeats = bool(key) or method in _HARMLESS
         try:
-            reply = self._pool.request(method, url, body=sent, headers=headers, retries=repeats)
-        except urllib3.exceptions.HTTPError as error:
+            status, reply = self._connection.ask(method, place, body=sent, headers=headers, repeats=repeats)
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
             raise _unreachable(self.url, error) from error
-        return _value(reply.status, reply.data)
+        return _value(status, reply)
 
 
 def _context(authority_pem: str) -> ssl.SSLContext:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import io
-import logging
 import sys
 from importlib import import_module
 from typing import Annotated, Any, Final
@@ -89,6 +88,8 @@ def main() -> None:
         remark(f"Error: {error.text}")
         if error.hint:
             remark(f"{error.hint}")
+        import logging  # noqa: PLC0415 -- slow, and wanted here only
+
         logging.getLogger(__name__).debug("%s", error.code, exc_info=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:

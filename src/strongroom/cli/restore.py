@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import uuid
+import secrets
 from typing import Annotated, Any
 
 import typer
@@ -45,5 +45,5 @@ def restore(
         "conflict": conflict.value,
     }
     client = Client(find_access())
-    job = client.send("snapshots", snapshot, "restore", body=body, key=uuid.uuid4().hex)
+    job = client.send("snapshots", snapshot, "restore", body=body, key=secrets.token_hex(16))
     finish(client, job, wait=wait, as_json=as_json)

@@ -12,8 +12,6 @@ import hashlib
 import ssl
 import warnings
 
-import urllib3
-
 from strongroom.errors import Mistake, Refused, Unavailable
 
 HTTP_OK = 200
@@ -41,6 +39,8 @@ def fetch_authority(url: str, fingerprint: bytes | None) -> str:
         Unavailable: the server does not answer.
         Refused: the fingerprint differs: this is not the server that made the token.
     """
+    import urllib3  # noqa: PLC0415 -- slow, and most commands know their server's authority
+
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -186,7 +186,7 @@ def test_a_job_that_is_cancelled_ends_the_wait_with_3(loop, first):
         (("dance",), "dance"),
         (("set", "create", "x", "--host", "files", "--include", "relative"), "not absolute"),
         (("set", "create", "5", "--host", "files", "--include", "/srv"), "number"),
-        (("set", "show", ".."), "The API has no"),
+        (("set", "show", ".."), "There is no backup set .."),
         (("set", "show", "a/b"), "The API has no"),
         (("set", "show", "caf\udce9"), "not valid UTF-8"),
         (("job", "show", "x"), "valid int"),

@@ -198,8 +198,13 @@ class Uploads:
 class Filling:
     """Chunks of one kind on their way into `uploads`: collected into a batch, which is given when it is full."""
 
-    def __init__(self, kind: BlockKind, full_bytes: int, uploads: Uploads) -> None:
-        """Begin with an empty batch."""
+    def __init__(self, kind: BlockKind, full_bytes: int, uploads: Uploads, *, is_hint: bool = False) -> None:
+        """Begin with an empty batch.
+
+        Args:
+            is_hint: the first chunk is a batch of its own, so that the sink soon hears that something is to come.
+        """
+        self._most_bytes = 0 if is_hint else BATCH_BYTES
         self._kind = kind
         self._full_bytes = full_bytes
         self._uploads = uploads
@@ -220,8 +225,9 @@ class Filling:
         chunks = self._chunks
         if chunks.ids:
             self._chunks = Chunks()
+            self._most_bytes = BATCH_BYTES
             self._uploads.give(Batch(self._kind, self._full_bytes, chunks))
 
     def _make_room(self, size: int, count: int) -> None:
-        if self._chunks.size + size > BATCH_BYTES or len(self._chunks.ids) + count > BATCH_CHUNKS:
+        if self._chunks.size + size > self._most_bytes or len(self._chunks.ids) + count > BATCH_CHUNKS:
             self.give()
