@@ -191,10 +191,15 @@ class Fetch(Message, frozen=True):
     """Read under a grant: with `ids` empty the listing, else these chunks (packed ids).
 
     The listing is a stream of frames, each an encoded `ListedFolder`; chunks come as encoded blocks, one a frame.
+
+    Args:
+        link_mb_s: what the connection has been seen to carry, in 10^6 bytes a second; 0 while that is not known. Blocks
+            that are made anew are compressed only for a slow one.
     """
 
     grant: str
     ids: bytes = b""
+    link_mb_s: int = 0
 
 
 class ListedFolder(Message, frozen=True):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from strongroom import clock
+from strongroom.agent.link.link_speed import LinkSpeed
 from strongroom.agent.link.transport import Reply, Transport, interrupt, read_frames, read_reply
 from strongroom.errors import Unauthenticated
 from strongroom.protocol.endpoints import Endpoint
@@ -56,6 +57,7 @@ class Link:
         Raises:
             Mistake: the identity's authority cannot be read.
         """
+        self.speed = LinkSpeed()
         self._identity = identity
         self._transport = Transport(identity.server_url, identity.authority)
         self._lock = threading.Lock()
@@ -80,7 +82,7 @@ class Link:
 
     def stream(self, endpoint: Endpoint, message: Message) -> Iterator[bytes]:
         """Send a message and yield the frames of the stream that answers it."""
-        return read_frames(self.post(endpoint, _encode(message), silence_s=_SILENCE_S))
+        return read_frames(self.post(endpoint, _encode(message), silence_s=_SILENCE_S), self.speed)
 
     def post(
         self,

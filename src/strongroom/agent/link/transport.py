@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from urllib3 import BaseHTTPResponse
 
+    from strongroom.agent.link.link_speed import LinkSpeed
+
 _CONNECTIONS: Final = 32
 _CONNECT_S: Final = 15
 _PROBLEM_BYTES: Final = 64 << 10
@@ -160,8 +162,11 @@ def read_reply(response: BaseHTTPResponse, shape: type[Reply]) -> Reply:
         raise Damaged(f"The server's reply is no {shape.__name__}: {error}.", code="bad_reply") from error
 
 
-def read_frames(response: BaseHTTPResponse) -> Iterator[bytes]:
+def read_frames(response: BaseHTTPResponse, speed: LinkSpeed | None = None) -> Iterator[bytes]:
     """Yield the frames of a stream as they arrive.
+
+    Args:
+        speed: learns how fast they come.
 
     Raises:
         StreamBroken: it did not come to its end.
@@ -171,7 +176,8 @@ def read_frames(response: BaseHTTPResponse) -> Iterator[bytes]:
     try:
         with _translated(StreamBroken):
             # As it is on the wire: to look for compression that never is there costs a copy of each body.
-            yield from frames.read_frames(partial(response.read, decode_content=False))
+            read = partial(response.read, decode_content=False)
+            yield from frames.read_frames(read if speed is None else speed.timed(read))
         is_whole = True
     except Mistake as error:
         raise Damaged(error.text, code=error.code) from error

@@ -71,7 +71,8 @@ class WireSource:
         trying = self._patience.trying()
         while left:
             try:
-                for frame in self._link.stream(Endpoint.FETCH, Fetch(self._grant, pack_ids(left))):
+                message = Fetch(self._grant, pack_ids(left), self._link.speed.mb_s)
+                for frame in self._link.stream(Endpoint.FETCH, message):
                     breaks = 0
                     trying.succeeded()
                     came.append(packed_ids(frame))

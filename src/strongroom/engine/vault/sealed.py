@@ -42,6 +42,7 @@ class SealedBlock:
     def __init__(self, file: PackFile, number: int, sealed: memoryview) -> None:
         """Take what was read from a pack; it is kept as long as this."""
         self.number = number
+        self.kind = file.seal.header.kind
         self._file = file
         self._sealed = sealed
         low, high = bisect_left(file.table.blocks, number), bisect_right(file.table.blocks, number)
@@ -72,8 +73,8 @@ class SealedBlock:
         with named(self._file.name):
             # The method comes out of the seal in front of the payload, in the last byte of what the head then fills.
             method = self._file.seal.open_block_into(self.number, self._sealed, room[len(room) - self._opened_bytes :])
-        kind, at = self._file.seal.header.kind, 0
-        for part in block_head(kind, method, self._packed_ids, encode_u32(self.sizes), self._opened_bytes - 1):
+        at = 0
+        for part in block_head(self.kind, method, self._packed_ids, encode_u32(self.sizes), self._opened_bytes - 1):
             room[at : at + len(part)] = part
             at += len(part)
 
@@ -85,7 +86,7 @@ class SealedBlock:
         """
         with named(self._file.name):
             method, payload = self._file.seal.open_block(self.number, self._sealed)
-        return Block(self._file.seal.header.kind, method, self.ids, tuple(self.sizes), payload)
+        return Block(self.kind, method, self.ids, tuple(self.sizes), payload)
 
     @property
     def _opened_bytes(self) -> int:

@@ -7,15 +7,13 @@ A pack that was found BAD is still tried when no other has the chunk: most of it
 
 from __future__ import annotations
 
-import itertools
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from pyroaring import BitMap64
 
-from strongroom.engine.content.blocks import make_block
-from strongroom.engine.format.block import encode_block, open_block
 from strongroom.engine.vault.index import ABSENT
+from strongroom.engine.vault.portion import Portion
 from strongroom.errors import Damaged, Refused
 
 if TYPE_CHECKING:
@@ -48,11 +46,16 @@ class Serving:
             for chunk, ordinal in zip(batch, self._core.index.find(b"".join(batch)), strict=True):
                 yield bytes(self._core.walker.chunk(self._readable(chunk, ordinal), chunk))
 
-    def blocks(self, ids: Sequence[ChunkId], allowed: BitMap64) -> Iterator[SealedBlock | bytes]:
+    def blocks(
+        self, ids: Sequence[ChunkId], allowed: BitMap64, *, compress: bool = True
+    ) -> Iterator[SealedBlock | Portion | bytes]:
         """Yield blocks that together hold the wanted chunks, each block once: encoded, or to be written where it goes.
 
         A block goes out as it is stored when all its chunks are allowed and not too little of it is wanted; else it is
         made anew with just the wanted ones. Nothing is yielded before all ids are found to be allowed.
+
+        Args:
+            compress: whether what is made anew is compressed; that takes longer than all else together.
 
         Raises:
             Refused: an id is not covered (code `not_granted`), whether or not it is stored.
@@ -68,7 +71,11 @@ class Serving:
                     raise Damaged(
                         f"The index is wrong about block {block.number} of pack {pack.hex()}.", code="bad_index"
                     )
-                yield self._portion(block, chunks, allowed)
+                if self._goes_as_it_is(block, chunks, allowed):
+                    yield block
+                else:
+                    portion = Portion(block, chunks)
+                    yield portion.compressed() if compress else portion
 
     def _granted(self, ids: Sequence[ChunkId], allowed: BitMap64) -> Sequence[int]:
         """Return the ordinals of chunks, all of which are allowed."""
@@ -90,18 +97,11 @@ class Serving:
             raise Damaged(f"The chunk {chunk.hex()} is not stored in any pack that can be read.", code="chunk_missing")
         return ordinal
 
-    def _portion(self, block: SealedBlock, wanted: set[ChunkId], allowed: BitMap64) -> SealedBlock | bytes:
+    def _goes_as_it_is(self, block: SealedBlock, wanted: set[ChunkId], allowed: BitMap64) -> bool:
         if len(wanted) == len(block.ids):
-            return block
+            return True
         wanted_bytes = sum(size for chunk, size in zip(block.ids, block.sizes, strict=True) if chunk in wanted)
-        if _MADE_ANEW * wanted_bytes >= block.plain_size and self._all_allowed(block, allowed):
-            return block
-        opened = block.opened()
-        plain = memoryview(open_block(opened))
-        ends = itertools.accumulate(opened.sizes)
-        rows = zip(opened.ids, opened.sizes, ends, strict=True)
-        portion = [(chunk, bytes(plain[end - size : end])) for chunk, size, end in rows if chunk in wanted]
-        return encode_block(make_block(opened.kind, portion))
+        return _MADE_ANEW * wanted_bytes >= block.plain_size and self._all_allowed(block, allowed)
 
     def _all_allowed(self, block: SealedBlock, allowed: BitMap64) -> bool:
         return BitMap64(self._core.index.find(b"".join(block.ids))).issubset(allowed)

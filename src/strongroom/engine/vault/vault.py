@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from strongroom.engine.format.keys import ContentKeys
     from strongroom.engine.vault.core import Core
     from strongroom.engine.vault.ledger import Ledger
+    from strongroom.engine.vault.portion import Portion
     from strongroom.engine.vault.sealed import SealedBlock
     from strongroom.engine.vault.storage.base import Storage
 
@@ -196,9 +197,11 @@ class Vault:
         """Yield the plain bytes of chunks; see `Serving.read`."""
         return self._serving.read(ids)
 
-    def blocks(self, ids: Sequence[ChunkId], allowed: BitMap64) -> Iterator[SealedBlock | bytes]:
+    def blocks(
+        self, ids: Sequence[ChunkId], allowed: BitMap64, *, compress: bool = True
+    ) -> Iterator[SealedBlock | Portion | bytes]:
         """Yield blocks that hold the wanted chunks; see `Serving.blocks`."""
-        return self._serving.blocks(ids, allowed)
+        return self._serving.blocks(ids, allowed, compress=compress)
 
     def reader(self, snapshot: str) -> SnapshotReader:
         """Return a reader of a snapshot.

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from strongroom.server.hosts.authenticate import Caller
 
 _LEAF_ENTRIES: Final = 1024
+_SWIFT_MB_S: Final = 250
+"""A connection that carries more outruns a core that compresses (ADR 68)."""
 
 
 def fetch(*, host: models.Host | Caller, message: Fetch, now: datetime) -> Iterator[bytes | Body]:
@@ -40,7 +42,8 @@ def fetch(*, host: models.Host | Caller, message: Fetch, now: datetime) -> Itera
     grant = require_grant(text=message.grant, host=host, now=now)
     if not message.ids:
         return (msgspec.msgpack.encode(folder) for folder in _listing(grant))
-    return premises().vault.blocks(split_ids(message.ids), coverage(grant))
+    compress = message.link_mb_s < _SWIFT_MB_S
+    return premises().vault.blocks(split_ids(message.ids), coverage(grant), compress=compress)
 
 
 def _listing(grant: Grant) -> Iterator[ListedFolder]:

@@ -290,6 +290,23 @@ def test_chunks_are_asked_for_again_without_those_that_came(server, patience):
     assert [len(ids) for ids in asked] == [4, 1]
 
 
+def test_the_server_is_told_how_fast_its_answers_come(server, patience):
+    told = []
+    data = bytes(1 << 20)
+    one = chunk_id(b"k" * 32, data)
+    block = encode_block(Block(BlockKind.DATA, Method.STORED, (one,), (len(data),), data))
+
+    def answer(body):
+        told.append(msgspec.msgpack.decode(body, type=Fetch).link_mb_s)
+        return [block]
+
+    server.answers[Endpoint.FETCH] = answer
+    source = WireSource(Link(server.identity()), "grant", patience)
+    for _ in range(2):
+        assert list(source.blocks([one])) == [block]
+    assert told[0] == 0 < told[1]
+
+
 def test_a_server_that_always_breaks_off_over_a_chunk_has_damaged_it(server, patience):
     server.answers[Endpoint.FETCH] = lambda _: [b"half of this is never sent"]
     server.trouble[Endpoint.FETCH] += [CUT] * 20

@@ -1,11 +1,12 @@
 """Reading under a grant: only what it covers, whole blocks where that is right, and nothing wrong ever."""
 
+import contextlib
 import random
 
 import pytest
 from blake3 import blake3
 
-from strongroom.engine.format.block import decode_block, verify_block
+from strongroom.engine.format.block import Method, decode_block, verify_block
 from strongroom.engine.vault.vault import Vault
 from strongroom.errors import Damaged, NotFound, Refused
 from strongroom.model.entry import ChunkId
@@ -26,10 +27,10 @@ def row(place):
     return back_up(place.vault, 1, FOLDER)
 
 
-def served(place, ids, allowed):
+def served(place, ids, allowed, *, compress=True):
     """Return the chunks that come in the blocks, each block verified, and how many blocks there are."""
     found, count = {}, 0
-    for encoded in decode_frames(lay_frames(list(place.vault.blocks(ids, allowed)))):
+    for encoded in decode_frames(lay_frames(list(place.vault.blocks(ids, allowed, compress=compress)))):
         block = decode_block(encoded)
         plain = bytes(verify_block(block, place.keys.key_ids))
         start = 0
@@ -47,17 +48,35 @@ def test_everything_of_a_snapshot_comes_in_whole_blocks(place, row):
     assert count == 1
 
 
-def test_a_block_is_cut_down_to_what_is_wanted_when_that_is_little(place, row):
+@pytest.mark.parametrize("compress", [True, False])
+def test_a_block_is_cut_down_to_what_is_wanted_when_that_is_little(place, row, compress):
     ids = ids_of(place.keys, noise(1), noise(2))
-    found, _ = served(place, ids, place.vault.coverage(row.id))
+    found, _ = served(place, ids, place.vault.coverage(row.id), compress=compress)
     assert found == dict(zip(ids, (noise(1), noise(2)), strict=True))
 
 
-def test_a_block_with_something_that_is_not_allowed_is_cut_down(place, row):
+@pytest.mark.parametrize("compress", [True, False])
+def test_a_block_with_something_that_is_not_allowed_is_cut_down(place, row, compress):
     ids = ids_of(place.keys, *FILES.values())
-    found, _ = served(place, ids, place.vault.coverage(row.id, [b"files"]))
-    assert set(found) == set(ids)
-    assert ids_of(place.keys, noise(99))[0] not in found
+    found, count = served(place, ids, place.vault.coverage(row.id, [b"files"]), compress=compress)
+    assert found == dict(zip(ids, FILES.values(), strict=True))
+    assert count == 1
+
+
+@pytest.mark.parametrize("kept", [{0}, {11}, {0, 11}, {1, 2, 3, 7, 8, 10}, {0, 2, 4, 6, 8, 10}, set(range(1, 12))])
+@pytest.mark.parametrize("compress", [True, False])
+def test_any_chunks_can_be_cut_out_of_a_block_and_nothing_comes_along(place, kept, compress):
+    texts = [b"secret number %d " % number * (20 + 37 * number) for number in range(12)]
+    tree = {b"%02d" % number: {b"file": text} for number, text in enumerate(texts)}
+    row = back_up(place.vault, 1, tree)
+    covered = place.vault.coverage(row.id, [b"%02d" % number for number in kept])
+    ids = ids_of(place.keys, *texts)
+    wanted = {ids[number]: texts[number] for number in kept}
+    (body,) = decode_frames(lay_frames(list(place.vault.blocks(list(wanted), covered, compress=compress))))
+    block = decode_block(body)
+    assert block.method is (Method.ZSTD if compress else Method.STORED)
+    assert bytes(verify_block(block, place.keys.key_ids)) == b"".join(wanted[one] for one in block.ids)
+    assert [one for one in ids if one in wanted] == list(block.ids)
 
 
 @pytest.mark.parametrize(
@@ -161,6 +180,20 @@ def test_a_changed_byte_damages_its_own_block_and_names_the_pack(place, many):
     assert broken == [("bad_seal", True)]
     with pytest.raises(Damaged):
         served(place, list(datas), covered)
+
+
+@pytest.mark.parametrize("compress", [True, False])
+def test_a_damaged_block_is_not_cut_down_either(place, row, compress):
+    covered = place.vault.coverage(row.id, [b"files"])
+    for name in place.packs():
+        whole = place.storage.objects[name]
+        for at in range(0, len(whole), len(whole) // 20):
+            place.storage.objects[name] = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
+            for number, data in enumerate(FILES.values()):
+                ids = ids_of(place.keys, data)
+                with contextlib.suppress(Damaged):
+                    assert served(place, ids, covered, compress=compress)[0] == {ids[0]: FILES[b"%02d" % number]}
+        place.storage.objects[name] = whole
 
 
 def test_a_pack_that_is_cut_short_under_way_is_damage(place, many):

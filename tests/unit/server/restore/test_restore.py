@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from strongroom import clock
-from strongroom.engine.format.block import decode_block, open_block
+from strongroom.engine.format.block import Method, decode_block, open_block
 from strongroom.engine.format.tree import decode_node, leaf_entries
 from strongroom.engine.format.vaultfile import decode_vault_file, encode_vault_file
 from strongroom.errors import Conflict, Mistake, NotFound, Refused
@@ -118,6 +118,22 @@ def test_chunks_come_as_blocks_when_the_grant_covers_them(server, agent, snapsho
     (block,) = [decode_block(body) for body in read(agent, order.grant, wanted)]
     assert wanted in block.ids
     assert BIG in bytes(open_block(block))
+
+
+@pytest.mark.parametrize(("link_mb_s", "method"), [(0, Method.ZSTD), (249, Method.ZSTD), (250, Method.STORED)])
+def test_a_block_made_anew_is_compressed_for_a_slow_connection_only(server, agent, link_mb_s, method):
+    texts = {"srv/a/one": b"and one " * 500, "srv/b/two": b"and two " * 500}
+    job = server.back_up()
+    agent.orders()
+    snapshot = agent.back_up(job, texts)
+    order = granted(server, agent, snapshot, "srv/a")
+    fetched = fetch(
+        host=agent.host,
+        message=Fetch(order.grant, chunk_of(snapshot, b"srv/a/one"), link_mb_s),
+        now=clock.now(),
+    )
+    (block,) = [decode_block(body) for body in decode_frames(lay_frames(list(fetched)))]
+    assert (block.method, bytes(open_block(block))) == (method, texts["srv/a/one"])
 
 
 def test_a_chunk_outside_the_grant_is_refused(server, agent, snapshot):
