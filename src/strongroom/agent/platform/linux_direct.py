@@ -4,7 +4,7 @@ Why: a restore flushes what it wrote before it says that it is done (ADR 31). Th
 copies all of it there and then waits, idle, while the disk takes it; past the cache the disk takes it meanwhile, for a
 tenth of the processor's time (ADR 55).
 Promises: the file gets exactly what was written, whatever the sizes. Where the file system does not want to be written
-to like this, it is written in the ordinary way.
+to like this, it is written in the ordinary way. A failure is told by the call after it, or by `finish`.
 Does not: make anything durable; what the disk itself keeps back is flushed with the rest.
 """
 
@@ -14,9 +14,15 @@ import errno
 import fcntl
 import mmap
 import os
-from typing import Final
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from strongroom.kernel import copy_to
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ALIGNED_BYTES: Final = 4096
 """Positions, sizes and memory are multiples of this; no disk asks for more."""
@@ -24,20 +30,46 @@ STAGING_BYTES: Final = 4 << 20
 
 
 class Staging:
-    """Memory from which large files are written; used again and again, by one thread."""
+    """Memory from which large files are written, one after the other: the disk takes one half while one is filled."""
 
     def __init__(self) -> None:
         """Take it."""
-        self.memory = _aligned(STAGING_BYTES)
+        self.halves = [_aligned(STAGING_BYTES), _aligned(STAGING_BYTES)]
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="write")
+        self._under_way: Future[None] | None = None
+
+    def hand_over(self, write: Callable[[memoryview], None]) -> None:
+        """Have the first half written in another thread; the halves change places once the other one is free.
+
+        Raises:
+            OSError: what was handed over before could not be written; this is not written then.
+        """
+        self.wait()
+        self._under_way = self._pool.submit(write, self.halves[0])
+        self.halves.reverse()
+
+    def wait(self) -> None:
+        """Wait until all that was handed over is written.
+
+        Raises:
+            OSError: it could not be.
+        """
+        under_way, self._under_way = self._under_way, None
+        if under_way is not None:
+            under_way.result()
+
+    def close(self) -> None:
+        """Wait for what is under way, and end the thread."""
+        self._pool.shutdown()
 
 
 class DirectFile:
-    """An opened, empty file that is written from its beginning to its end."""
+    """An opened, empty file that is written from its beginning to its end; it ends with `finish` or `give_up`."""
 
     def __init__(self, handle: int, staging: Staging) -> None:
         """Write to the handle, which stays the caller's, by way of the staging memory."""
         self._handle = handle
-        self._memory = staging.memory
+        self._staging = staging
         self._staged = 0
         self._written = 0
         self._is_direct = ask_for_direct(handle)
@@ -46,15 +78,15 @@ class DirectFile:
         """Append data.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: it cannot be written, or what came before it could not.
         """
         while data:
             taken = min(len(data), STAGING_BYTES - self._staged)
-            copy_to(self._memory, self._staged, data[:taken])
+            copy_to(self._staging.halves[0], self._staged, data[:taken])
             self._staged += taken
             data = data[taken:]
             if self._staged == STAGING_BYTES:
-                self._put(STAGING_BYTES)
+                self._hand_over(STAGING_BYTES)
 
     def finish(self) -> None:
         """Write what is left; the disk takes whole units, so the file is cut to its size afterwards.
@@ -64,25 +96,35 @@ class DirectFile:
         """
         size = self._written + self._staged
         padded = -(-self._staged // ALIGNED_BYTES) * ALIGNED_BYTES
-        self._memory[self._staged : padded] = bytes(padded - self._staged)
-        self._put(padded)
+        self._staging.halves[0][self._staged : padded] = bytes(padded - self._staged)
+        self._hand_over(padded)
+        self._staging.wait()
         if padded:
             os.ftruncate(self._handle, size)
 
-    def _put(self, size: int) -> None:
-        """Write the first `size` staged bytes; none is staged then."""
+    def give_up(self) -> None:
+        """Wait until nothing is written any more; only then may the handle be closed, and its number go to another."""
+        with suppress(OSError):
+            self._staging.wait()
+
+    def _hand_over(self, size: int) -> None:
+        """Have the first `size` staged bytes written; none is staged then."""
+        self._staging.hand_over(partial(self._put, size, self._written))
+        self._written += size
+        self._staged = 0
+
+    def _put(self, size: int, offset: int, staged: memoryview) -> None:
+        """Write the first staged bytes to their place in the file; called in the thread that writes."""
         done = 0
         while done < size:
             try:
-                done += os.pwrite(self._handle, self._memory[done:size], self._written + done)
+                done += os.pwrite(self._handle, staged[done:size], offset + done)
             except OSError as error:
                 # Also after a write that was cut short at an odd place.
                 if error.errno != errno.EINVAL or not self._is_direct:
                     raise
                 self._is_direct = False
                 fcntl.fcntl(self._handle, fcntl.F_SETFL, fcntl.fcntl(self._handle, fcntl.F_GETFL) & ~os.O_DIRECT)
-        self._written += size
-        self._staged = 0
 
 
 def ask_for_direct(handle: int) -> bool:

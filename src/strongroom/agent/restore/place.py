@@ -98,7 +98,8 @@ class Placer:
                 self._writing.give_up()
 
     def close(self) -> None:
-        """Close all folders."""
+        """Close all folders, and end the thread that writes."""
+        self._staging.close()
         self._folders.close()
         self._other_folders.close()
 

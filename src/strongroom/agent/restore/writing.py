@@ -37,6 +37,7 @@ class Writing:
         self._troubles: list[str] = []
         self._extents = list(reversed(entry.extents)) if entry.extents is not None else None
         self._handle = system.new_file(folder.handle, temporary)
+        self._direct: DirectFile | None = None
         self._has_flags = bool(entry.flags) or folder.gives
         try:
             self._shape(entry)
@@ -44,7 +45,8 @@ class Writing:
             self.give_up()
             raise
         self.is_direct = self._extents is None and entry.stat.size >= DIRECT_BYTES
-        self._direct = DirectFile(self._handle, staging) if self.is_direct else None
+        if self.is_direct:
+            self._direct = DirectFile(self._handle, staging)
         self.identity: Identity = (0, 0, 0, 0)  # known once it is finished
 
     def _shape(self, entry: Entry) -> None:
@@ -101,6 +103,8 @@ class Writing:
 
     def give_up(self) -> str:
         """Close and remove the temporary file; say so if it must stay."""
+        if self._direct is not None:
+            self._direct.give_up()
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1

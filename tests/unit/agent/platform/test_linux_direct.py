@@ -4,6 +4,8 @@ import errno
 import fcntl
 import os
 import random
+import threading
+from contextlib import closing
 
 import pytest
 
@@ -18,16 +20,19 @@ SIZES = [
     STAGING_BYTES - 1,
     STAGING_BYTES,
     STAGING_BYTES + 1,
+    2 * STAGING_BYTES,
     2 * STAGING_BYTES + 5 * ALIGNED_BYTES + 77,
+    5 * STAGING_BYTES + 1,
 ]
 
 
 @pytest.fixture(scope="module")
 def staging():
     """Memory that has served other files before."""
-    used = Staging()
-    used.memory[:] = b"\xa5" * STAGING_BYTES
-    return used
+    with closing(Staging()) as used:
+        for half in used.halves:
+            half[:] = b"\xa5" * STAGING_BYTES
+        yield used
 
 
 def written(place, staging, data, pieces):
@@ -75,15 +80,53 @@ def test_a_file_system_that_refuses_is_written_to_in_the_ordinary_way(tmp_path, 
     assert written(tmp_path / "file", staging, data, iter(lambda: 500_000, None)) == data
 
 
-def test_what_cannot_be_written_is_told(staging):
-    """A full disk is no reason to write in another way."""
+@pytest.fixture
+def full():
+    """A handle to a full disk."""
     handle = os.open("/dev/full", os.O_WRONLY)
-    try:
-        file = DirectFile(handle, staging)
-        with pytest.raises(OSError, match="No space left"):
-            file.write(memoryview(bytes(STAGING_BYTES)))
-    finally:
-        os.close(handle)
+    yield handle
+    os.close(handle)
+
+
+@pytest.mark.parametrize("size", [1, STAGING_BYTES, STAGING_BYTES + 1, 2 * STAGING_BYTES])
+def test_what_cannot_be_written_is_told_at_the_end_at_the_latest(staging, full, size):
+    """A full disk is no reason to write in another way."""
+    with pytest.raises(OSError, match="No space left"):
+        write_all(DirectFile(full, staging), size)
+
+
+def write_all(file, size):
+    file.write(memoryview(bytes(size)))
+    file.finish()
+
+
+def test_a_failure_is_told_of_its_own_file_only(tmp_path, staging, full):
+    """The next file is written with the same memory, in the same thread."""
+    failed = DirectFile(full, staging)
+    failed.write(memoryview(bytes(STAGING_BYTES)))
+    failed.give_up()
+    data = random.Random(4).randbytes(STAGING_BYTES + 9)
+    assert written(tmp_path / "file", staging, data, iter(lambda: 500_000, None)) == data
+
+
+def test_nothing_is_written_any_more_when_a_file_was_given_up(tmp_path, staging, monkeypatch):
+    """Its handle is closed then, and the next file gets the same number."""
+    real, begun, may_go_on, done = os.pwrite, threading.Event(), threading.Event(), []
+
+    def slow(handle, data, offset):
+        begun.set()
+        may_go_on.wait(30)
+        done.append(real(handle, data, offset))
+        return done[-1]
+
+    monkeypatch.setattr(os, "pwrite", slow)
+    with (tmp_path / "file").open("wb") as opened:
+        file = DirectFile(opened.fileno(), staging)
+        file.write(memoryview(bytes(STAGING_BYTES)))
+        assert begun.wait(30)
+        threading.Timer(0.05, may_go_on.set).start()
+        file.give_up()
+        assert done == [STAGING_BYTES]
 
 
 def _is_direct(handle):
