@@ -19,7 +19,7 @@ class Granted:
         for path, node in self._vault.reader(self._snapshot).walk():
             yield ListedFolder(path, node)
 
-    def blocks(self, ids):
+    def blocks(self, ids, room=0):
         for block in self._vault.blocks(ids, self._allowed):
             yield from map(bytes, decode_frames(lay_frames([block])))
 

@@ -4,6 +4,7 @@ Real TLS, a real server with its catalog and vault; nothing of the agent's own c
 After every attack an honest host must be served as before.
 """
 
+import itertools
 import logging
 import os
 import socket
@@ -293,8 +294,8 @@ def test_the_granted_host_reads_what_the_grant_covers_and_no_more(honest, grante
     folders = [msgspec.msgpack.decode(f, type=ListedFolder) for f in honest.say("/fetch", Fetch(granted.grant)).frames]
     names = [entry.name for folder in folders for entry in leaf_entries(decode_node(folder.node))]
     assert names == [b"secret"]
-    for link_mb_s in (-1, 0, 10**9):
-        blocks = honest.say("/fetch", Fetch(granted.grant, honest.id_of(SECRET), link_mb_s)).frames
+    for link_mb_s, room in itertools.product((-1, 0, 10**9), (-1, 0, 2**62)):
+        blocks = honest.say("/fetch", Fetch(granted.grant, honest.id_of(SECRET), link_mb_s, room)).frames
         assert [bytes(open_block(decode_block(block))) for block in blocks] == [SECRET]
     outside = honest.id_of(b"and another")
     assert honest.say("/fetch", Fetch(granted.grant, outside)).refusal == (403, "not_granted")

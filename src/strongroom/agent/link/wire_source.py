@@ -58,8 +58,11 @@ class WireSource:
             else:
                 return
 
-    def blocks(self, ids: Sequence[ChunkId]) -> Iterator[bytes]:
+    def blocks(self, ids: Sequence[ChunkId], room: int = 0) -> Iterator[bytes]:
         """Yield encoded blocks that hold the chunks; after a lost connection only the rest is asked for.
+
+        Args:
+            room: see `ports.Source`.
 
         Raises:
             Damaged: the server breaks off over these chunks again and again, without anything having come.
@@ -71,7 +74,7 @@ class WireSource:
         trying = self._patience.trying()
         while left:
             try:
-                message = Fetch(self._grant, pack_ids(left), self._link.speed.mb_s)
+                message = Fetch(self._grant, pack_ids(left), self._link.speed.mb_s, room)
                 for frame in self._link.stream(Endpoint.FETCH, message):
                     breaks = 0
                     trying.succeeded()

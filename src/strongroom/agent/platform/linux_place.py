@@ -27,6 +27,8 @@ _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PLAIN_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NO_REPLACE: Final = 1
+_PUNCH_HOLE: Final = 0x03
+"""FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from <linux/falloc.h>."""
 _ACCESS_ACL: Final = "system.posix_acl_access"
 _DEFAULT_ACL: Final = "system.posix_acl_default"
 _NODE_TYPES: Final = {
@@ -232,6 +234,32 @@ def hold(parent: int, name: bytes) -> int:
 def held_path(handle: int) -> str:
     """Return a path that leads to exactly the thing held, whatever has its name by now."""
     return f"/proc/self/fd/{handle}"
+
+
+def open_nameless(folder: int) -> int:
+    """Open a new file that has no name, so that nobody else finds it, and it is gone when it is closed.
+
+    Raises:
+        OSError: the file system has no such files.
+    """
+    return os.open(".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600, dir_fd=folder)
+
+
+def free_bytes(folder: int) -> int:
+    """Return how much the file system still takes from us."""
+    found = os.fstatvfs(folder)
+    return found.f_bavail * found.f_frsize
+
+
+def write_at(handle: int, data: bytes, offset: int) -> None:
+    """Write all of the data, or raise OSError."""
+    if os.pwrite(handle, data, offset) != len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def free(handle: int, offset: int, size: int) -> None:
+    """Give a stretch of a file back to its file system, where it can take it."""
+    _libc.fallocate(handle, _PUNCH_HOLE, ctypes.c_int64(offset), ctypes.c_int64(size))
 
 
 def flush(target: int) -> None:

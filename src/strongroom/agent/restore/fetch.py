@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import accumulate
-from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar
 
 from strongroom import clock
 from strongroom.engine.format.block import MAX_CHUNK_BYTES, decode_block, verify_block
@@ -34,6 +34,17 @@ _KEPT_WHOLE: Final = 0.75
 
 Announced = TypeVar("Announced")
 Chunks: TypeAlias = dict["ChunkId", memoryview]
+
+
+class Along(Protocol):
+    """What may come along with what is asked for."""
+
+    @property
+    def room(self) -> int:
+        """How much of it may, in bytes."""
+
+    def keep(self, chunks: Chunks, /) -> None:
+        """Keep such chunks, of one block."""
 
 
 class Pace:
@@ -64,11 +75,12 @@ class Fetcher:
         self.bytes_received = 0
         self.pace = Pace()
 
-    def fetch(self, ids: Sequence[ChunkId], found: Chunks | None = None) -> Chunks:
+    def fetch(self, ids: Sequence[ChunkId], found: Chunks | None = None, along: Along | None = None) -> Chunks:
         """Return the chunks that could be had.
 
         Args:
             found: those that need not be fetched; they are returned with the others.
+            along: what may come along with them.
 
         Raises:
             Refused, Unavailable: nothing can be had at all.
@@ -77,7 +89,7 @@ class Fetcher:
         wanted = dict.fromkeys(ids)
         chunks: Chunks = dict(found or {})
         found_bytes = _size_of(chunks)
-        self._fetch([one for one in wanted if one not in chunks], chunks)
+        self._fetch([one for one in wanted if one not in chunks], chunks, along)
         lost = [one for one in wanted if one not in chunks]
         # The server leaves out what it cannot read. Ask once more, each for itself, before a file is given up.
         for one in lost if _room(chunks) >= MAX_CHUNK_BYTES else ():
@@ -85,12 +97,12 @@ class Fetcher:
         self.pace.note(_size_of(chunks) - found_bytes, clock.monotonic_s() - began)
         return chunks
 
-    def _fetch(self, ids: Sequence[ChunkId], chunks: Chunks) -> None:
+    def _fetch(self, ids: Sequence[ChunkId], chunks: Chunks, along: Along | None = None) -> None:
         """Fetch into `chunks`; when the server fails over a batch, find the chunk that it fails over by halving."""
         if not ids:
             return
         try:
-            self._take(ids, chunks)
+            self._take(ids, chunks, along)
         except Damaged:
             still = [one for one in ids if one not in chunks]
             if len(still) > 1:
@@ -98,22 +110,22 @@ class Fetcher:
                 self._fetch(still[:middle], chunks)
                 self._fetch(still[middle:], chunks)
 
-    def _take(self, ids: Sequence[ChunkId], chunks: Chunks) -> None:
+    def _take(self, ids: Sequence[ChunkId], chunks: Chunks, along: Along | None) -> None:
         """Ask once, and keep what is asked for of what comes."""
         wanted = set(ids)
         room = _room(chunks)
-        for encoded in self._source.blocks(ids):
+        for encoded in self._source.blocks(ids, along.room if along else 0):
             self.bytes_received += len(encoded)
             try:
                 block = decode_block(encoded)
                 plain = memoryview(verify_block(block, self.key_ids))
             except Damaged:
                 continue
-            found = {
-                one: plain[end - size : end]
-                for one, size, end in zip(block.ids, block.sizes, accumulate(block.sizes), strict=True)
-                if one in wanted
-            }
+            all_of_it = zip(block.ids, block.sizes, accumulate(block.sizes), strict=True)
+            came = {one: plain[end - size : end] for one, size, end in all_of_it}
+            found = {one: data for one, data in came.items() if one in wanted}
+            if along and along.room and len(found) < len(came):
+                along.keep({one: data for one, data in came.items() if one not in wanted})
             found_bytes = _size_of(found)
             if found_bytes > room:
                 continue

@@ -250,8 +250,10 @@ class Planner:
         is_file = entry.stat.type is _FILE
         if verdict is Verdict.SKIP:
             self._tally.skipped += 1
+            self._batch.passed_over += 1
         elif is_file and self._is_right(folder, existing, entry):
             self._batch.steps.append(Refresh(parts, entry, self._rules.overwrites))
+            self._batch.passed_over += 1
         elif folder.is_locked:
             self._tally.fail((*parts, entry.name), Reason.ACCESS_DENIED, "the folder is immutable or append-only")
         elif entry.stat.nlink > 1 and self._is_known_group(entry):

@@ -19,8 +19,11 @@ class Source(Protocol):
     def listing(self) -> Iterator[ListedFolder]:
         """Yield the leaf nodes of the folders that the grant covers, a folder's children before the folder itself."""
 
-    def blocks(self, ids: Sequence[ChunkId]) -> Iterator[bytes]:
+    def blocks(self, ids: Sequence[ChunkId], room: int = 0) -> Iterator[bytes]:
         """Yield encoded blocks that together hold the asked chunks; one that the server cannot read is left out.
+
+        Args:
+            room: how many bytes may come along of what else the grant covers in blocks of which little is asked for.
 
         Raises:
             Damaged: the server failed over these chunks.

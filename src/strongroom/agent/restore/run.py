@@ -18,6 +18,7 @@ from strongroom.agent.restore.place import Placer
 from strongroom.agent.restore.plan import Planner, Rules
 from strongroom.agent.restore.sharing import Sharing
 from strongroom.agent.restore.site import Site
+from strongroom.agent.restore.spares import Spares
 from strongroom.agent.restore.spool import spool_listing
 from strongroom.agent.restore.tally import Tally
 from strongroom.agent.restore.unfinished import Unfinished
@@ -97,13 +98,15 @@ def _place(site: Site, label: bytes, tally: Tally, fetcher: Fetcher, planned: It
     with (
         closing(Bulk(site)) as bulk,
         closing(Nearby(site, fetcher)) as nearby,
+        closing(Spares(site.target, fetcher.key_ids, tally.bytes_total)) as spares,
         closing(Placer(site, label, tally, fetcher, nearby)) as placer,
     ):
 
-        def get(ids: Sequence[ChunkId], have: Chunks) -> Chunks:
-            return fetcher.fetch(ids, have | nearby.chunks(ids))
-
         def work(batch: Batch, expected: Expected) -> Chunks:
+            def get(ids: Sequence[ChunkId], have: Chunks) -> Chunks:
+                with spares.turn(ids, keeps=batch.is_mostly_wanted) as turn:
+                    return fetcher.fetch(ids, have | nearby.chunks(ids) | turn.found, turn)
+
             return bulk.place(batch, sharing.fetch(batch.ids, expected, get))
 
         with closing(fetched(planned, lambda batch: sharing.expect(batch.ids), work)) as batches:

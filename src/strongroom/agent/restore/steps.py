@@ -101,12 +101,22 @@ Step: TypeAlias = Files | OneStep
 
 @dataclass(slots=True)
 class Batch:
-    """Steps whose content is fetched at once."""
+    """Steps whose content is fetched at once.
+
+    Args:
+        passed_over: how many files among theirs are left as they are, or get their metadata only.
+    """
 
     steps: list[Step] = field(default_factory=list)
     ids: list[ChunkId] = field(default_factory=list)
     bytes: int = 0
     size: int = 0
+    passed_over: int = 0
+
+    @property
+    def is_mostly_wanted(self) -> bool:
+        """Whether of the stretch of the tree that it is for, most is wanted."""
+        return self.passed_over <= len(self.ids)
 
     def add_file(self, parts: Parts, entry: Entry, *, is_own: bool = False) -> None:
         """Add an ordinary small file whose name is free; it joins the ones of its folder before it."""

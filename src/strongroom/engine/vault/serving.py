@@ -18,6 +18,7 @@ from strongroom.errors import Damaged, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from strongroom.engine.vault.core import Core
     from strongroom.engine.vault.sealed import SealedBlock
@@ -47,15 +48,18 @@ class Serving:
                 yield bytes(self._core.walker.chunk(self._readable(chunk, ordinal), chunk))
 
     def blocks(
-        self, ids: Sequence[ChunkId], allowed: BitMap64, *, compress: bool = True
+        self, ids: Sequence[ChunkId], allowed: BitMap64, *, compress: bool = True, room: int = 0
     ) -> Iterator[SealedBlock | Portion | bytes]:
         """Yield blocks that together hold the wanted chunks, each block once: encoded, or to be written where it goes.
 
         A block goes out as it is stored when all its chunks are allowed and not too little of it is wanted; else it is
-        made anew with just the wanted ones. Nothing is yielded before all ids are found to be allowed.
+        made anew with just the wanted ones, and, if little of it is wanted, with all others that are allowed, as long
+        as there is room: then it need not be opened again for each of them (ADR 70).
+        Nothing is yielded before all ids are found to be allowed.
 
         Args:
             compress: whether what is made anew is compressed; that takes longer than all else together.
+            room: how many bytes may come along with what is wanted.
 
         Raises:
             Refused: an id is not covered (code `not_granted`), whether or not it is stored.
@@ -71,10 +75,12 @@ class Serving:
                     raise Damaged(
                         f"The index is wrong about block {block.number} of pack {pack.hex()}.", code="bad_index"
                     )
-                if self._goes_as_it_is(block, chunks, allowed):
+                going, along_bytes = self._going(block, chunks, allowed, room)
+                room -= along_bytes
+                if len(going) == len(block.ids):
                     yield block
                 else:
-                    portion = Portion(block, chunks)
+                    portion = Portion(block, going)
                     yield portion.compressed() if compress else portion
 
     def _granted(self, ids: Sequence[ChunkId], allowed: BitMap64) -> Sequence[int]:
@@ -97,11 +103,24 @@ class Serving:
             raise Damaged(f"The chunk {chunk.hex()} is not stored in any pack that can be read.", code="chunk_missing")
         return ordinal
 
-    def _goes_as_it_is(self, block: SealedBlock, wanted: set[ChunkId], allowed: BitMap64) -> bool:
+    def _going(
+        self, block: SealedBlock, wanted: AbstractSet[ChunkId], allowed: BitMap64, room: int
+    ) -> tuple[AbstractSet[ChunkId], int]:
+        """Return which chunks of a block go out, and how many bytes of them come along in the room."""
         if len(wanted) == len(block.ids):
-            return True
-        wanted_bytes = sum(size for chunk, size in zip(block.ids, block.sizes, strict=True) if chunk in wanted)
-        return _MADE_ANEW * wanted_bytes >= block.plain_size and self._all_allowed(block, allowed)
+            return wanted, 0
+        wanted_bytes = _bytes_in(block, wanted)
+        wants_much = _MADE_ANEW * wanted_bytes >= block.plain_size
+        if not wants_much and room <= 0:
+            return wanted, 0
+        found = self._core.index.find(b"".join(block.ids))
+        granted = {one for one, ordinal in zip(block.ids, found, strict=True) if ordinal in allowed} | wanted
+        if wants_much:
+            return (granted if len(granted) == len(block.ids) else wanted), 0
+        along_bytes = _bytes_in(block, granted) - wanted_bytes
+        return (granted, along_bytes) if along_bytes <= room else (wanted, 0)
 
-    def _all_allowed(self, block: SealedBlock, allowed: BitMap64) -> bool:
-        return BitMap64(self._core.index.find(b"".join(block.ids))).issubset(allowed)
+
+def _bytes_in(block: SealedBlock, chunks: AbstractSet[ChunkId]) -> int:
+    """Return how many of a block's bytes are these chunks'."""
+    return sum([size for one, size in zip(block.ids, block.sizes, strict=True) if one in chunks])

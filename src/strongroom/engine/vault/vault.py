@@ -198,10 +198,10 @@ class Vault:
         return self._serving.read(ids)
 
     def blocks(
-        self, ids: Sequence[ChunkId], allowed: BitMap64, *, compress: bool = True
+        self, ids: Sequence[ChunkId], allowed: BitMap64, *, compress: bool = True, room: int = 0
     ) -> Iterator[SealedBlock | Portion | bytes]:
         """Yield blocks that hold the wanted chunks; see `Serving.blocks`."""
-        return self._serving.blocks(ids, allowed, compress=compress)
+        return self._serving.blocks(ids, allowed, compress=compress, room=room)
 
     def reader(self, snapshot: str) -> SnapshotReader:
         """Return a reader of a snapshot.

@@ -43,7 +43,7 @@ def fetch(*, host: models.Host | Caller, message: Fetch, now: datetime) -> Itera
     if not message.ids:
         return (msgspec.msgpack.encode(folder) for folder in _listing(grant))
     compress = message.link_mb_s < _SWIFT_MB_S
-    return premises().vault.blocks(split_ids(message.ids), coverage(grant), compress=compress)
+    return premises().vault.blocks(split_ids(message.ids), coverage(grant), compress=compress, room=message.room)
 
 
 def _listing(grant: Grant) -> Iterator[ListedFolder]:

@@ -297,14 +297,15 @@ def test_the_server_is_told_how_fast_its_answers_come(server, patience):
     block = encode_block(Block(BlockKind.DATA, Method.STORED, (one,), (len(data),), data))
 
     def answer(body):
-        told.append(msgspec.msgpack.decode(body, type=Fetch).link_mb_s)
+        told.append(msgspec.msgpack.decode(body, type=Fetch))
         return [block]
 
     server.answers[Endpoint.FETCH] = answer
     source = WireSource(Link(server.identity()), "grant", patience)
     for _ in range(2):
-        assert list(source.blocks([one])) == [block]
-    assert told[0] == 0 < told[1]
+        assert list(source.blocks([one], 123)) == [block]
+    assert told[0].link_mb_s == 0 < told[1].link_mb_s
+    assert [fetch.room for fetch in told] == [123, 123]
 
 
 def test_a_server_that_always_breaks_off_over_a_chunk_has_damaged_it(server, patience):

@@ -129,7 +129,7 @@ class TakenSnapshot:
     def listing(self):
         yield from self.folders
 
-    def blocks(self, ids):
+    def blocks(self, ids, room=0):
         self.asked.append(list(ids))
         for start in range(0, len(ids), 8):
             some = [one for one in ids[start : start + 8] if one not in self.spoiled]

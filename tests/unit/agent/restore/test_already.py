@@ -27,7 +27,7 @@ class CutSnapshot(TakenSnapshot):
             return tuple(ids), 0
         return (self.keep(encode_list(ids, list(map(len, pieces)), 0)),), 1
 
-    def blocks(self, ids):
+    def blocks(self, ids, room=0):
         self.asked.append(list(ids))
         for one in ids:
             data = self.chunks[one]
@@ -100,7 +100,7 @@ def test_a_restore_that_was_broken_off_fetches_only_the_rest(tmp_path, restore):
     class Ending(CutSnapshot):
         """Breaks down after the first requests."""
 
-        def blocks(self, ids):
+        def blocks(self, ids, room=0):
             if len(self.asked) == 2:
                 raise Unavailable("The server is gone.")
             yield from super().blocks(ids)

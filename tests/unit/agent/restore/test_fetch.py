@@ -18,7 +18,7 @@ class OneBlock:
         self.ids = [chunk_id(KEY, data) for data in contents]
         self.block = encode_block(make_block(BlockKind.DATA, list(zip(self.ids, contents, strict=True))))
 
-    def blocks(self, ids):
+    def blocks(self, ids, room=0):
         yield self.block
 
 

@@ -118,9 +118,9 @@ def test_a_copy_close_to_its_original_is_fetched_once(tmp_path, restore, monkeyp
             planned.set()
         return expect(self, ids)
 
-    def when_planned(ids):
+    def when_planned(ids, room=0):
         assert planned.wait(20)
-        yield from blocks(ids)
+        yield from blocks(ids, room)
 
     monkeypatch.setattr("strongroom.agent.restore.fetch.AHEAD", 8)
     monkeypatch.setattr(Sharing, "expect", announce)

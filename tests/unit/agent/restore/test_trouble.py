@@ -68,7 +68,7 @@ def test_an_old_file_stays_when_the_new_one_is_damaged(top, tmp_path, restore):
 class Liar(TakenSnapshot):
     """Sends other bytes under the id of a chunk."""
 
-    def blocks(self, ids):
+    def blocks(self, ids, room=0):
         for one in ids:
             data = self.chunks[one]
             if one in self.spoiled:
@@ -79,7 +79,7 @@ class Liar(TakenSnapshot):
 class Failing(TakenSnapshot):
     """Fails over some chunks, in the middle of an answer."""
 
-    def blocks(self, ids):
+    def blocks(self, ids, room=0):
         for one in ids:
             if one in self.spoiled:
                 raise Damaged("A pack is damaged.")
@@ -89,7 +89,7 @@ class Failing(TakenSnapshot):
 class Babbling(TakenSnapshot):
     """Sends what is no block before each answer."""
 
-    def blocks(self, ids):
+    def blocks(self, ids, room=0):
         yield b"no block"
         yield from super().blocks(ids)
 
@@ -120,7 +120,7 @@ def test_a_damaged_list_of_chunks_costs_only_its_file(top, tmp_path, restore):
 
 def test_a_refusal_ends_the_job(top, tmp_path, restore):
     class Refusing(TakenSnapshot):
-        def blocks(self, ids):
+        def blocks(self, ids, room=0):
             raise Refused("The grant does not cover this.", code="not_granted")
 
     with pytest.raises(Refused):
@@ -276,7 +276,7 @@ def test_a_snapshot_that_lies_about_sizes_does_not_fill_the_memory():
     chunks = {chunk_id(KEY, data): data for data in (b"%04d" % number + bytes(CHUNKS_MOST - 4) for number in range(20))}
 
     class Source:
-        def blocks(self, ids):
+        def blocks(self, ids, room=0):
             return (encode_block(make_block(BlockKind.DATA, [(one, chunks[one])])) for one in ids)
 
     got = Fetcher(Source(), KEY).fetch(list(chunks))

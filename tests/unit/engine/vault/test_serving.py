@@ -27,10 +27,10 @@ def row(place):
     return back_up(place.vault, 1, FOLDER)
 
 
-def served(place, ids, allowed, *, compress=True):
+def served(place, ids, allowed, *, compress=True, room=0):
     """Return the chunks that come in the blocks, each block verified, and how many blocks there are."""
     found, count = {}, 0
-    for encoded in decode_frames(lay_frames(list(place.vault.blocks(ids, allowed, compress=compress)))):
+    for encoded in decode_frames(lay_frames(list(place.vault.blocks(ids, allowed, compress=compress, room=room)))):
         block = decode_block(encoded)
         plain = bytes(verify_block(block, place.keys.key_ids))
         start = 0
@@ -61,6 +61,36 @@ def test_a_block_with_something_that_is_not_allowed_is_cut_down(place, row, comp
     found, count = served(place, ids, place.vault.coverage(row.id, [b"files"]), compress=compress)
     assert found == dict(zip(ids, FILES.values(), strict=True))
     assert count == 1
+
+
+@pytest.mark.parametrize("compress", [True, False])
+def test_with_little_of_a_block_all_else_that_is_allowed_comes_along_if_there_is_room(place, row, compress):
+    ids = ids_of(place.keys, noise(1), noise(2))
+    allowed = dict(zip(ids_of(place.keys, *FILES.values()), FILES.values(), strict=True))
+    covered = place.vault.coverage(row.id, [b"files"])
+    room = 2000 * (len(FILES) - len(ids))
+    assert served(place, ids, covered, compress=compress, room=room)[0] == allowed
+    assert served(place, ids, covered, compress=compress, room=room - 1)[0] == {one: allowed[one] for one in ids}
+    assert served(place, ids, covered, compress=compress, room=-1)[0] == {one: allowed[one] for one in ids}
+    everything = served(place, ids, place.vault.coverage(row.id), compress=compress, room=1 << 40)[0]
+    assert everything == allowed | dict(zip(ids_of(place.keys, noise(99)), [noise(99)], strict=True))
+
+
+def test_nothing_comes_along_with_much_of_a_block(place, row):
+    ids = ids_of(place.keys, *(noise(number) for number in range(10)))
+    covered = place.vault.coverage(row.id, [b"files"])
+    assert set(served(place, ids, covered, room=1 << 40)[0]) == set(ids)
+
+
+def test_the_room_is_for_all_blocks_together(place):
+    trees = [{b"%d" % day: {b"%02d" % number: noise(100 * day + number) for number in range(20)}} for day in (1, 2, 3)]
+    whole = {name: folder for tree in trees for name, folder in tree.items()}
+    for number, tree in enumerate(trees):
+        row = back_up(place.vault, number + 1, tree)
+    row = back_up(place.vault, 9, whole)
+    ids = ids_of(place.keys, noise(101), noise(201), noise(301))
+    found, count = served(place, ids, place.vault.coverage(row.id), room=2000 * 19 * 2)
+    assert (count, len(found)) == (3, 41)
 
 
 @pytest.mark.parametrize("kept", [{0}, {11}, {0, 11}, {1, 2, 3, 7, 8, 10}, {0, 2, 4, 6, 8, 10}, set(range(1, 12))])

@@ -1,0 +1,199 @@
+"""Spares: what came along in a block and is wanted later, kept in a file until then.
+
+Why: the files that changed on one day lie together in a few blocks, however far apart they are in the tree. In a set
+that has lived for a year, each stretch of the tree wants a little of hundreds of blocks. The server opens such a block
+once, all of it that the restore may have comes along, and what is not wanted yet waits here (ADR 70).
+Promises: what is handed out has the id that was asked for. Whatever goes wrong here costs a transfer, and nothing else.
+The file has no name, lies where the restored files will lie, and takes only room that these leave; memory is bounded.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter, deque
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from strongroom.agent.platform import linux_place as system
+from strongroom.agent.restore.fetch import MOST_BYTES
+from strongroom.engine.format.block import MAX_PLAIN_BYTES
+from strongroom.engine.format.ids import chunk_ids, unpack_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from strongroom.agent.restore.fetch import Chunks
+    from strongroom.model.entry import ChunkId
+
+CAPACITY_BYTES: Final = 512 << 20
+CAPACITY_CHUNKS: Final = 131_072
+_WORTH_WAITING_BYTES: Final = 8 << 20
+_LEFT_FREE: Final = 4
+"""One part in so many of the room that the restore leaves may be taken."""
+_RECENT: Final = 6
+"""Batches that are being fetched or just were: what they want is not kept for others."""
+
+_Place: TypeAlias = tuple[int, int]
+"""Offset, size."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """One batch's dealings with what is kept.
+
+    Args:
+        found: what it wants and was kept, each verified.
+        room: how many bytes may come along with what it fetches; 0 for all but one at a time, or the same would come
+            for each.
+        keep: keeps chunks that came along with one block, as far as there is room.
+    """
+
+    found: Chunks
+    room: int
+    keep: Callable[[Chunks], None]
+
+
+class Spares:
+    """Keeps chunks for batches that are fetched later, in several threads.
+
+    What came with one block has a slot of the file to itself, which the file system gets back when all was handed out.
+    """
+
+    def __init__(self, target: int, key_ids: bytes, restore_bytes: int) -> None:
+        """Keep beside what is restored below the opened target, which will be so many bytes."""
+        self._key_ids = key_ids
+        self._changing = threading.Condition()
+        self._asked: deque[frozenset[ChunkId]] = deque(maxlen=_RECENT)
+        self._places: dict[ChunkId, _Place] = {}
+        self._left_in: list[int] = []
+        self._free_slots: list[int] = []
+        self._is_claimed = False
+        self._came_bytes = _WORTH_WAITING_BYTES  # nobody knows what comes with the first batch
+        self._handle = -1
+        self._room = 0
+        with suppress(OSError):  # a file system that has no such files
+            self._handle = system.open_nameless(target)
+            self._room = min(CAPACITY_BYTES, max(0, system.free_bytes(target) - restore_bytes) // _LEFT_FREE)
+
+    @contextmanager
+    def turn(self, ids: Sequence[ChunkId], *, keeps: bool) -> Iterator[Turn]:
+        """Yield what of a batch is kept, which it is not any longer, and the room there is when it `keeps` more.
+
+        While much is coming along for another batch, this waits: it may be what this one wants.
+        """
+        with self._changing:
+            self._changing.wait_for(lambda: not self._is_claimed or self._came_bytes < _WORTH_WAITING_BYTES)
+            self._asked.append(frozenset(ids))
+            taken = sorted((self._places.pop(one), one) for one in self._places.keys() & ids)
+            claims = keeps and not self._is_claimed and self._room > 0
+            self._is_claimed |= claims
+        try:
+            yield Turn(self._read_all(taken), self._room if claims else 0, self._keep)
+        finally:
+            if claims:
+                with self._changing:
+                    self._is_claimed = False
+                    self._came_bytes = 0
+                    self._changing.notify_all()
+
+    def close(self) -> None:
+        """Let go of the file; no thread is at work any more."""
+        if self._handle >= 0:
+            os.close(self._handle)
+
+    def _keep(self, chunks: Chunks) -> None:
+        """Keep chunks that came with one block; one thread at a time does so."""
+        asked = list(self._asked)
+        new = {
+            one: data
+            for one, data in chunks.items()
+            if one not in self._places and not any(one in ids for ids in asked)
+        }
+        charge = sum([_charge(len(data)) for data in new.values()])
+        if not new or charge > self._room:
+            return
+        with self._changing:
+            slot = self._free_slots.pop() if self._free_slots else len(self._left_in)
+            self._left_in[slot : slot + 1] = [len(new)]
+            self._room -= charge
+            self._came_bytes += charge
+        start = slot * MAX_PLAIN_BYTES
+        try:
+            system.write_at(self._handle, b"".join(new.values()), start)
+        except OSError:
+            self._give_up()
+            return
+        places = accumulate(map(len, new.values()), initial=start)
+        with self._changing:
+            self._places.update((one, (at, len(new[one]))) for one, at in zip(new, places, strict=False))
+
+    def _read_all(self, taken: list[tuple[_Place, ChunkId]]) -> Chunks:
+        """Read chunks that were kept, and give back their room."""
+        found: Chunks = {}
+        room = MOST_BYTES
+        for run in _runs(taken):
+            room -= sum(size for (_, size), _ in run)
+            if room >= 0:
+                found |= self._read(run)
+        self._let_go([place for place, _ in taken])
+        return found
+
+    def _read(self, run: list[tuple[_Place, ChunkId]]) -> Chunks:
+        """Read chunks that lie end to end; what is not as it was kept is left out."""
+        (start, _), _ = run[0]
+        sizes = [size for (_, size), _ in run]
+        try:
+            data = memoryview(os.pread(self._handle, sum(sizes), start))
+            true_ids = unpack_ids(chunk_ids(self._key_ids, data, sizes))
+        except (OSError, ValueError):
+            return {}
+        ends = accumulate(sizes)
+        return {
+            one: data[end - size : end]
+            for (_, one), true, size, end in zip(run, true_ids, sizes, ends, strict=True)
+            if one == true
+        }
+
+    def _let_go(self, places: list[_Place]) -> None:
+        """Give back the room of chunks, and the slots of which nothing is left."""
+        with self._changing:
+            self._room += sum([_charge(size) for _, size in places])
+            emptied = []
+            for slot, count in Counter(at // MAX_PLAIN_BYTES for at, _ in places).items():
+                self._left_in[slot] -= count
+                if not self._left_in[slot]:
+                    emptied.append(slot)
+        for slot in emptied:
+            system.free(self._handle, slot * MAX_PLAIN_BYTES, MAX_PLAIN_BYTES)
+        with self._changing:
+            self._free_slots += emptied
+
+    def _give_up(self) -> None:
+        """Keep nothing any more: the disk does not take it, and has it all back."""
+        with self._changing:
+            self._places.clear()
+            self._room = -CAPACITY_BYTES
+        with suppress(OSError):
+            os.ftruncate(self._handle, 0)
+
+
+def _charge(size_bytes: int) -> int:
+    """Return the room that a chunk takes, in the file or in what is known of it."""
+    return max(size_bytes, CAPACITY_BYTES // CAPACITY_CHUNKS)
+
+
+def _runs(taken: list[tuple[_Place, ChunkId]]) -> Iterator[list[tuple[_Place, ChunkId]]]:
+    """Yield chunks that lie end to end together."""
+    run: list[tuple[_Place, ChunkId]] = []
+    until = -1
+    for (at, size), one in taken:
+        if at != until and run:
+            yield run
+            run = []
+        run.append(((at, size), one))
+        until = at + size
+    if run:
+        yield run
