@@ -73,6 +73,11 @@ FIGURES = {
     "same": seconds("same", "walk"),
     "changed": seconds("changed", "walk"),
     "restore": seconds("restore", "create"),
+    "durable": Figure(
+        "restore, and on the disk",
+        "s",
+        lambda one, _: one.measured["restore"].seconds + one.flush_s if "restore" in one.measured else None,
+    ),
     "vault": Figure("vault after first full", "MB", lambda one, _: one.vault_bytes / MB or None),
     "largest": peak("memory, largest process", "largest_bytes"),
     "together": peak("memory, all processes", "shared_out_bytes"),

@@ -43,6 +43,7 @@ class Outcome:
     measured: dict[str, Measured] = field(default_factory=dict)
     vault_bytes: int = 0
     restored: str = ""
+    flush_s: float = 0.0  # what a flush of the file system takes after the restore
     failed: str = ""
 
 
@@ -130,6 +131,7 @@ class Round:
         target.mkdir()
         self.ready(system.storage)
         outcome.measured["restore"] = system.restore(target)
+        outcome.flush_s = flush()
         outcome.restored = compare(COMPARER, sys.executable, self.data, target / self.data.relative_to("/"))
 
     def ready(self, folder: Path) -> None:
@@ -152,6 +154,13 @@ def settle(pause_s: float = LONGEST_PAUSE_S) -> None:
     """Write out what is still in memory and give the disk a moment."""
     os.sync()
     time.sleep(pause_s)
+
+
+def flush() -> float:
+    """Have everything written to disk; return how many seconds that took."""
+    began = time.monotonic()
+    os.sync()
+    return time.monotonic() - began
 
 
 def tell(text: str) -> None:

@@ -1,6 +1,6 @@
 /* The least a restore must do: make every folder, and create, write and close every file with its size, in one thread.
- * The source is only listed, before the clock starts; what is written is noise. Nothing is synced, as no restore of the
- * table syncs. Attributes, links and special files are left out. Prints files and seconds. */
+ * The source is only listed, before the clock starts; what is written is noise. Nothing is synced.
+ * Attributes, links and special files are left out. Prints files and seconds. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <ftw.h>

@@ -131,6 +131,14 @@ def test_the_ratios_are_the_better_peer_and_each_named_one_by_strongroom():
     assert "| no change" not in table
 
 
+def test_what_a_flush_takes_after_a_restore_is_in_a_row_of_its_own():
+    ours, theirs = outcome("strongroom", 2), outcome("restic", 6)
+    theirs.flush_s = 3.5
+    table = render([result(ours, theirs)], "here and now", [])
+    assert cells(table, "restore ") == ["2.00 s", "6.00 s", "", "3.00 x", "3.00 x"]
+    assert cells(table, "restore, and on the disk") == ["2.00 s", "9.50 s", "", "4.75 x", "4.75 x"]
+
+
 def test_one_table_holds_all_sets_and_a_peer_may_be_missing_in_one():
     ours = outcome("strongroom", 2)
     table = render([result(ours, outcome("restic", 4)), result(ours, name="vm")], "", ["kopia is not there."])
@@ -223,6 +231,7 @@ def test_the_rounds_do_every_phase_and_judge_the_restore(tmp_path):
     found = done.outcomes[0]
     assert list(found.measured) == ["full", "same", "changed", "restore"]
     assert (found.restored, found.failed) == ("identical", "")
+    assert found.flush_s > 0
     assert found.vault_bytes == count(tmp_path / "system-0" / "1").size_bytes
     assert set(done.limits.seconds) == {"read", "walk", "create"}
 

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from strongroom.model.entry import Entry
 
 BATCH_BYTES: Final = 24 << 20
+_FIRST_BATCH_BYTES: Final = 1 << 20
+"""The others wait for the first one, of which nobody can tell what comes along (`spares`)."""
 _BATCH_IDS: Final = 16_384
 _BATCH_STEPS: Final = 16_384
 _FILE: Final = EntryType.FILE
@@ -81,6 +83,7 @@ class Planner:
         self._blocked: set[Parts] = set()
         self._groups: dict[HardLinkGroup, int] = {}
         self._batch = Batch()
+        self._full_bytes = min(_FIRST_BATCH_BYTES, BATCH_BYTES)
 
     def batches(self, listing: Listing) -> Iterator[Batch]:
         """Yield the steps of the whole restore, in batches small enough to hold their content in memory."""
@@ -314,7 +317,7 @@ class Planner:
         """Whether the batch is large enough."""
         batch = self._batch
         return (
-            batch.bytes >= BATCH_BYTES
+            batch.bytes >= self._full_bytes
             or len(batch.ids) >= _BATCH_IDS
             or batch.size >= _BATCH_STEPS
             or len(batch.steps) >= _BATCH_STEPS
@@ -323,6 +326,7 @@ class Planner:
     def _take_batch(self) -> Batch:
         """Return the batch and begin the next."""
         batch, self._batch = self._batch, Batch()
+        self._full_bytes = BATCH_BYTES
         return batch
 
 

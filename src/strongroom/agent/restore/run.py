@@ -104,7 +104,7 @@ def _place(site: Site, label: bytes, tally: Tally, fetcher: Fetcher, planned: It
 
         def work(batch: Batch, expected: Expected) -> Chunks:
             def get(ids: Sequence[ChunkId], have: Chunks) -> Chunks:
-                with spares.turn(ids, keeps=batch.is_mostly_wanted) as turn:
+                with spares.turn(ids, keeps=batch.is_of_small_files) as turn:
                     return fetcher.fetch(ids, have | nearby.chunks(ids) | turn.found, turn)
 
             return bulk.place(batch, sharing.fetch(batch.ids, expected, get))

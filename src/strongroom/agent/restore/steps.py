@@ -104,7 +104,8 @@ class Batch:
     """Steps whose content is fetched at once.
 
     Args:
-        passed_over: how many files among theirs are left as they are, or get their metadata only.
+        size: how many ordinary small files they are for.
+        passed_over: how many files among these are left as they are, or get their metadata only.
     """
 
     steps: list[Step] = field(default_factory=list)
@@ -114,9 +115,9 @@ class Batch:
     passed_over: int = 0
 
     @property
-    def is_mostly_wanted(self) -> bool:
-        """Whether of the stretch of the tree that it is for, most is wanted."""
-        return self.passed_over <= len(self.ids)
+    def is_of_small_files(self) -> bool:
+        """Whether it is for small files, and for more of them than are left as they are."""
+        return self.size > self.passed_over
 
     def add_file(self, parts: Parts, entry: Entry, *, is_own: bool = False) -> None:
         """Add an ordinary small file whose name is free; it joins the ones of its folder before it."""
