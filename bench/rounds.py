@@ -5,7 +5,8 @@ alike. Who begins changes with each phase. Before each measurement what is to be
 or, for a restore, that system's own storage; what others wrote is synced, and the disk gets a moment to settle. Nothing
 is deleted within a set, because a mass delete slows creating files for a while; every restore goes to a fresh folder.
 
-What takes but a moment is done a few times, and the middle one counts. Only doing nothing can be done again as it was.
+What takes but a moment is done a few times, and the middle one counts: doing nothing, and, with other files changed
+each time, the backup of a change.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import functools
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -41,6 +42,7 @@ class Outcome:
     key: str
     name: str
     measured: dict[str, Measured] = field(default_factory=dict)
+    changes: list[Measured] = field(default_factory=list)  # of which the middle one is measured["changed"]
     vault_bytes: int = 0
     restored: str = ""
     flush_s: float = 0.0  # what a flush of the file system takes after the restore
@@ -86,19 +88,32 @@ class Round:
 
     def run(self) -> SetResult:
         """Let everyone do every phase."""
-        entrants = list(zip(self.systems, self.result.outcomes, strict=True))
-        for turn, (phase, title) in enumerate(PHASES.items()):
-            if phase == "changed" and self.data_set.existing:
-                continue  # what is not ours is not changed
+        for turn, phase in enumerate(PHASES):
             if phase == "changed":
-                change_share(self.data, 0.01)
-            self.measure_machine(phase)
-            first = turn % max(1, len(entrants))
-            for system, outcome in entrants[first:] + entrants[:first]:
-                if not outcome.failed:
-                    attempt(outcome, title, system, functools.partial(self.run_phase, phase, system, outcome))
+                self.change(turn)
+            else:
+                self.measure_machine(phase)
+                self.everyone(phase, turn)
         self.bare.measure_speeds()
         return self.result
+
+    def change(self, turn: int) -> None:
+        """Change the data and let everyone back that up, a few times if it takes but a moment."""
+        if self.data_set.existing:
+            return  # what is not ours is not changed
+        for number in range(TIMES):
+            change_share(self.data, 0.01, seed=number + 1)
+            self.everyone("changed", turn + number)
+            if min((one.changes[-1].seconds for one in self.result.outcomes if one.changes), default=0) >= MOMENT_S:
+                return
+
+    def everyone(self, phase: str, turn: int) -> None:
+        """Let everyone do one phase; the turn says who begins."""
+        entrants = list(zip(self.systems, self.result.outcomes, strict=True))
+        first = turn % max(1, len(entrants))
+        for system, outcome in entrants[first:] + entrants[:first]:
+            if not outcome.failed:
+                attempt(outcome, PHASES[phase], system, functools.partial(self.run_phase, phase, system, outcome))
 
     def measure_machine(self, phase: str) -> None:
         """Measure the bare machine at what is the least of this phase."""
@@ -112,27 +127,32 @@ class Round:
 
     def run_phase(self, phase: str, system: System, outcome: Outcome) -> None:
         """Let one system do one phase, and note what there is to note after it."""
-        if phase == "restore":
-            self.restore(system, outcome)
-        else:
-            self.ready(self.data)
-            runs = [system.backup()]
-            while phase == "same" and len(runs) < TIMES and runs[0].seconds < MOMENT_S:
-                runs.append(system.backup())
-            outcome.measured[phase] = sorted(runs, key=lambda run: run.seconds)[len(runs) // 2]
+        took = self.restore(system, outcome) if phase == "restore" else self.backup(phase, system, outcome)
         if phase == "full":
             outcome.vault_bytes = size_of(system.storage)
-        seconds = outcome.measured[phase].seconds
-        tell(f"{self.data_set.name}: {PHASES[phase]}: {outcome.name}: {seconds:.2f} s {outcome.restored}")
+        tell(f"{self.data_set.name}: {PHASES[phase]}: {outcome.name}: {took.seconds:.2f} s {outcome.restored}")
 
-    def restore(self, system: System, outcome: Outcome) -> None:
+    def backup(self, phase: str, system: System, outcome: Outcome) -> Measured:
+        """Let one system back up, several times if there is next to nothing to do; return the time that counts."""
+        self.ready(self.data)
+        runs = [system.backup()]
+        while phase == "same" and len(runs) < TIMES and runs[0].seconds < MOMENT_S:
+            runs.append(system.backup())
+        took = middle(runs)
+        if phase == "changed":
+            outcome.changes.append(took)
+        outcome.measured[phase] = middle(outcome.changes) if phase == "changed" else took
+        return took
+
+    def restore(self, system: System, outcome: Outcome) -> Measured:
         """Let one system restore into a fresh folder, and have the result judged."""
         target = self.work / f"restored-{outcome.key}"
         target.mkdir()
         self.ready(system.storage)
-        outcome.measured["restore"] = system.restore(target)
+        took = outcome.measured["restore"] = system.restore(target)
         outcome.flush_s = flush()
         outcome.restored = compare(COMPARER, sys.executable, self.data, target / self.data.relative_to("/"))
+        return took
 
     def ready(self, folder: Path) -> None:
         """Bring into memory what is to be read, and let the disk come to rest."""
@@ -148,6 +168,11 @@ def attempt(outcome: Outcome, title: str, system: System, step: Callable[[], Non
     except (Failed, StrongroomError) as failure:
         tell(f"{outcome.name}: {title}: {failure}")
         outcome.failed = f"{title}: {str(failure).strip().splitlines()[-1]}"
+
+
+def middle(runs: Sequence[Measured]) -> Measured:
+    """Return the one that took neither the longest nor the shortest."""
+    return sorted(runs, key=lambda run: run.seconds)[len(runs) // 2]
 
 
 def settle(pause_s: float = LONGEST_PAUSE_S) -> None:
