@@ -195,7 +195,8 @@ class Fetch(Message, frozen=True):
     Args:
         link_mb_s: what the connection has been seen to carry, in 10^6 bytes a second; 0 while that is not known. Blocks
             that are made anew are compressed only for a slow one.
-        room: how many bytes may come along of what else the grant covers in blocks of which little is asked for.
+        room: how many bytes may come along of what else the grant covers in blocks of which little is asked for;
+            a chunk counts as 4096 at least.
     """
 
     grant: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from strongroom import clock
 from strongroom.agent.platform import linux_place as system
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from strongroom.agent.restore.steps import Batch
     from strongroom.model.entry import ChunkId
     from strongroom.protocol.messages import RestoreOrder
+
+_FILE_BYTES: Final = 8192
 
 
 def run_restore(order: RestoreOrder, source: Source, spool: Path, events: Events) -> JobReport:
@@ -98,7 +100,7 @@ def _place(site: Site, label: bytes, tally: Tally, fetcher: Fetcher, planned: It
     with (
         closing(Bulk(site)) as bulk,
         closing(Nearby(site, fetcher)) as nearby,
-        closing(Spares(site.target, fetcher.key_ids, tally.bytes_total)) as spares,
+        closing(Spares(site.target, fetcher.key_ids, _disk_bytes(tally))) as spares,
         closing(Placer(site, label, tally, fetcher, nearby)) as placer,
     ):
 
@@ -111,6 +113,11 @@ def _place(site: Site, label: bytes, tally: Tally, fetcher: Fetcher, planned: It
 
         with closing(fetched(planned, lambda batch: sharing.expect(batch.ids), work)) as batches:
             placer.place(batches)
+
+
+def _disk_bytes(tally: Tally) -> int:
+    """Return how much of the disk the restore takes at most: a file takes what it holds, rounded up, and an inode."""
+    return tally.bytes_total + _FILE_BYTES * tally.files_total
 
 
 def _flush(site: Site, aim: Aim) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from strongroom.agent.platform import linux_place as system
 from strongroom.agent.restore.fetch import MOST_BYTES
-from strongroom.engine.format.block import MAX_PLAIN_BYTES
+from strongroom.engine.format.block import LEAST_ROOM_BYTES, MAX_PLAIN_BYTES
 from strongroom.engine.format.ids import chunk_ids, unpack_ids
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from strongroom.model.entry import ChunkId
 
 CAPACITY_BYTES: Final = 512 << 20
-CAPACITY_CHUNKS: Final = 131_072
+"""And so many chunks at most as each counts `LEAST_ROOM_BYTES` at least: 131 072, some 25 MiB of memory."""
 _WORTH_WAITING_BYTES: Final = 8 << 20
 _LEFT_FREE: Final = 4
 """One part in so many of the room that the restore leaves may be taken."""
@@ -56,19 +56,28 @@ class Turn:
     keep: Callable[[Chunks], None]
 
 
+@dataclass(slots=True)
+class _Slot:
+    """What came with one block: how many chunks of it are left, and the room that it takes till none is."""
+
+    left: int
+    charge: int
+
+
 class Spares:
     """Keeps chunks for batches that are fetched later, in several threads.
 
-    What came with one block has a slot of the file to itself, which the file system gets back when all was handed out.
+    What came with one block has a slot of the file to itself. When all of it was handed out, the file system gets it
+    back, and only then its room is there again: else the file would grow by what nobody asks for.
     """
 
     def __init__(self, target: int, key_ids: bytes, restore_bytes: int) -> None:
-        """Keep beside what is restored below the opened target, which will be so many bytes."""
+        """Keep beside what is restored below the opened target, which will take so many bytes of the disk."""
         self._key_ids = key_ids
         self._changing = threading.Condition()
         self._asked: deque[frozenset[ChunkId]] = deque(maxlen=_RECENT)
         self._places: dict[ChunkId, _Place] = {}
-        self._left_in: list[int] = []
+        self._slots: list[_Slot] = []
         self._free_slots: list[int] = []
         self._is_claimed = False
         self._came_bytes = _WORTH_WAITING_BYTES  # nobody knows what comes with the first batch
@@ -112,12 +121,12 @@ class Spares:
             for one, data in chunks.items()
             if one not in self._places and not any(one in ids for ids in asked)
         }
-        charge = sum([_charge(len(data)) for data in new.values()])
+        charge = sum([max(len(data), LEAST_ROOM_BYTES) for data in new.values()])
         if not new or charge > self._room:
             return
         with self._changing:
-            slot = self._free_slots.pop() if self._free_slots else len(self._left_in)
-            self._left_in[slot : slot + 1] = [len(new)]
+            slot = self._free_slots.pop() if self._free_slots else len(self._slots)
+            self._slots[slot : slot + 1] = [_Slot(len(new), charge)]
             self._room -= charge
             self._came_bytes += charge
         start = slot * MAX_PLAIN_BYTES
@@ -131,7 +140,7 @@ class Spares:
             self._places.update((one, (at, len(new[one]))) for one, at in zip(new, places, strict=False))
 
     def _read_all(self, taken: list[tuple[_Place, ChunkId]]) -> Chunks:
-        """Read chunks that were kept, and give back their room."""
+        """Read chunks that were kept, and let go of them."""
         found: Chunks = {}
         room = MOST_BYTES
         for run in _runs(taken):
@@ -158,17 +167,17 @@ class Spares:
         }
 
     def _let_go(self, places: list[_Place]) -> None:
-        """Give back the room of chunks, and the slots of which nothing is left."""
+        """Give back the slots of which nothing is left, and their room."""
         with self._changing:
-            self._room += sum([_charge(size) for _, size in places])
             emptied = []
             for slot, count in Counter(at // MAX_PLAIN_BYTES for at, _ in places).items():
-                self._left_in[slot] -= count
-                if not self._left_in[slot]:
+                self._slots[slot].left -= count
+                if not self._slots[slot].left:
                     emptied.append(slot)
         for slot in emptied:
             system.free(self._handle, slot * MAX_PLAIN_BYTES, MAX_PLAIN_BYTES)
         with self._changing:
+            self._room += sum([self._slots[slot].charge for slot in emptied])
             self._free_slots += emptied
 
     def _give_up(self) -> None:
@@ -178,11 +187,6 @@ class Spares:
             self._room = -CAPACITY_BYTES
         with suppress(OSError):
             os.ftruncate(self._handle, 0)
-
-
-def _charge(size_bytes: int) -> int:
-    """Return the room that a chunk takes, in the file or in what is known of it."""
-    return max(size_bytes, CAPACITY_BYTES // CAPACITY_CHUNKS)
 
 
 def _runs(taken: list[tuple[_Place, ChunkId]]) -> Iterator[list[tuple[_Place, ChunkId]]]:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 MAX_CHUNK_BYTES: Final = LARGEST_BYTES
 MAX_PLAIN_BYTES: Final = 5 << 20
 MAX_CHUNKS: Final = 65_536
+LEAST_ROOM_BYTES: Final = 4096
+"""What a chunk counts at least where there is room for some: whoever keeps it has to know of it (ADR 70)."""
 _HEADER: Final = struct.Struct("<8sBBBxII")
 _SIZE_BYTES: Final = 4
 _thread = threading.local()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from pyroaring import BitMap64
 
+from strongroom.engine.format.block import LEAST_ROOM_BYTES
 from strongroom.engine.vault.index import ABSENT
 from strongroom.engine.vault.portion import Portion
 from strongroom.errors import Damaged, Refused
@@ -59,7 +60,7 @@ class Serving:
 
         Args:
             compress: whether what is made anew is compressed; that takes longer than all else together.
-            room: how many bytes may come along with what is wanted.
+            room: how many bytes may come along with what is wanted; each chunk counts as `LEAST_ROOM_BYTES` at least.
 
         Raises:
             Refused: an id is not covered (code `not_granted`), whether or not it is stored.
@@ -75,8 +76,8 @@ class Serving:
                     raise Damaged(
                         f"The index is wrong about block {block.number} of pack {pack.hex()}.", code="bad_index"
                     )
-                going, along_bytes = self._going(block, chunks, allowed, room)
-                room -= along_bytes
+                going, taken = self._going(block, chunks, allowed, room)
+                room -= taken
                 if len(going) == len(block.ids):
                     yield block
                 else:
@@ -106,21 +107,20 @@ class Serving:
     def _going(
         self, block: SealedBlock, wanted: AbstractSet[ChunkId], allowed: BitMap64, room: int
     ) -> tuple[AbstractSet[ChunkId], int]:
-        """Return which chunks of a block go out, and how many bytes of them come along in the room."""
+        """Return which chunks of a block go out, and how much of the room those take that come along."""
         if len(wanted) == len(block.ids):
             return wanted, 0
-        wanted_bytes = _bytes_in(block, wanted)
-        wants_much = _MADE_ANEW * wanted_bytes >= block.plain_size
+        wants_much = _MADE_ANEW * sum(_sizes_of(block, wanted)) >= block.plain_size
         if not wants_much and room <= 0:
             return wanted, 0
         found = self._core.index.find(b"".join(block.ids))
         granted = {one for one, ordinal in zip(block.ids, found, strict=True) if ordinal in allowed} | wanted
         if wants_much:
             return (granted if len(granted) == len(block.ids) else wanted), 0
-        along_bytes = _bytes_in(block, granted) - wanted_bytes
-        return (granted, along_bytes) if along_bytes <= room else (wanted, 0)
+        taken = sum([max(size, LEAST_ROOM_BYTES) for size in _sizes_of(block, granted - wanted)])
+        return (granted, taken) if taken <= room else (wanted, 0)
 
 
-def _bytes_in(block: SealedBlock, chunks: AbstractSet[ChunkId]) -> int:
-    """Return how many of a block's bytes are these chunks'."""
-    return sum([size for one, size in zip(block.ids, block.sizes, strict=True) if one in chunks])
+def _sizes_of(block: SealedBlock, chunks: AbstractSet[ChunkId]) -> list[int]:
+    """Return how large these chunks of a block are."""
+    return [size for one, size in zip(block.ids, block.sizes, strict=True) if one in chunks]

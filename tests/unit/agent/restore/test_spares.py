@@ -10,7 +10,7 @@ import pytest
 from strongroom.agent.platform import linux_place as system
 from strongroom.agent.restore import fetch, spares
 from strongroom.agent.restore.spares import Spares
-from strongroom.engine.format.block import Block, BlockKind, Method, encode_block
+from strongroom.engine.format.block import LEAST_ROOM_BYTES, Block, BlockKind, Method, encode_block
 from strongroom.engine.format.ids import chunk_id
 from strongroom.model.policy import ConflictMode
 from tests.unit.agent.restore.taken import KEY, TakenSnapshot
@@ -132,13 +132,28 @@ def test_what_another_batch_is_just_fetching_is_not_kept(kept):
 
 
 def test_what_exceeds_the_room_is_not_kept(kept, monkeypatch):
-    monkeypatch.setattr(kept, "_room", 3 * spares.CAPACITY_BYTES // spares.CAPACITY_CHUNKS)
+    monkeypatch.setattr(kept, "_room", 3 * LEAST_ROOM_BYTES)
     keep(kept, 0, 1)
     keep(kept, 2, 3)
     assert take(kept, IDS) == some_of(0, 1)
     let_time_pass(kept)
     keep(kept, 2, 3)
     assert take(kept, IDS) == some_of(2, 3)
+
+
+def test_the_disk_never_holds_more_than_the_room(kept, tmp_path, monkeypatch):
+    """Also when something of each block is never asked for: what is left of it holds its place on the disk."""
+    monkeypatch.setattr(kept, "_room", 1 << 20)
+    for number in range(40):
+        large = random.Random(1000 + number).randbytes(200_000)
+        one = chunk_id(KEY, large)
+        with kept.turn([], keeps=True) as turn:
+            turn.keep({one: memoryview(large), **some_of(number)})
+        take(kept, [one])
+        let_time_pass(kept)
+        assert max(open_files(tmp_path)) <= 1 << 20
+    assert len(take(kept, IDS)) > 1
+    assert keep(kept) == 1 << 20
 
 
 def test_the_room_is_what_the_restore_leaves(target):
@@ -244,6 +259,14 @@ def test_a_block_that_all_of_the_tree_needs_comes_once(tmp_path, restore, days):
     assert days.rooms.count(0) <= 2
     assert sum(map(len, days.asked)) < 5
     assert sorted(os.listdir(tmp_path / "to")) == [f"{number:02d}" for number in range(40)]
+
+
+def test_small_files_need_more_of_the_disk_than_their_bytes(tmp_path, restore, days, monkeypatch):
+    size_bytes = sum(map(len, DATA))
+    monkeypatch.setattr(system, "free_bytes", lambda _: size_bytes + 4096 * len(DATA))
+    _, heard = restore(days, tmp_path / "to")
+    assert not heard.files
+    assert not any(days.rooms)
 
 
 def test_nothing_comes_along_where_most_is_there(tmp_path, restore, days):

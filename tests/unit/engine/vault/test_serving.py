@@ -68,7 +68,7 @@ def test_with_little_of_a_block_all_else_that_is_allowed_comes_along_if_there_is
     ids = ids_of(place.keys, noise(1), noise(2))
     allowed = dict(zip(ids_of(place.keys, *FILES.values()), FILES.values(), strict=True))
     covered = place.vault.coverage(row.id, [b"files"])
-    room = 2000 * (len(FILES) - len(ids))
+    room = 4096 * (len(FILES) - len(ids))
     assert served(place, ids, covered, compress=compress, room=room)[0] == allowed
     assert served(place, ids, covered, compress=compress, room=room - 1)[0] == {one: allowed[one] for one in ids}
     assert served(place, ids, covered, compress=compress, room=-1)[0] == {one: allowed[one] for one in ids}
@@ -82,6 +82,15 @@ def test_nothing_comes_along_with_much_of_a_block(place, row):
     assert set(served(place, ids, covered, room=1 << 40)[0]) == set(ids)
 
 
+def test_small_chunks_take_more_room_than_their_bytes(place):
+    """Whoever keeps them has to know of each; what does not fit there would have been sent in vain."""
+    texts = {b"%03d" % number: noise(number, 100) for number in range(100)}
+    covered = place.vault.coverage(back_up(place.vault, 1, {b"files": texts}).id)
+    (one,) = ids_of(place.keys, texts[b"007"])
+    assert len(served(place, [one], covered, room=99 * 4096 - 1)[0]) == 1
+    assert len(served(place, [one], covered, room=99 * 4096)[0]) == 100
+
+
 def test_the_room_is_for_all_blocks_together(place):
     trees = [{b"%d" % day: {b"%02d" % number: noise(100 * day + number) for number in range(20)}} for day in (1, 2, 3)]
     whole = {name: folder for tree in trees for name, folder in tree.items()}
@@ -89,7 +98,7 @@ def test_the_room_is_for_all_blocks_together(place):
         row = back_up(place.vault, number + 1, tree)
     row = back_up(place.vault, 9, whole)
     ids = ids_of(place.keys, noise(101), noise(201), noise(301))
-    found, count = served(place, ids, place.vault.coverage(row.id), room=2000 * 19 * 2)
+    found, count = served(place, ids, place.vault.coverage(row.id), room=4096 * 19 * 2)
     assert (count, len(found)) == (3, 41)
 
 
