@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import Counter, deque
+from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import accumulate
@@ -23,7 +23,7 @@ from strongroom.engine.format.block import LEAST_ROOM_BYTES, MAX_PLAIN_BYTES
 from strongroom.engine.format.ids import chunk_ids, unpack_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from strongroom.agent.restore.fetch import Chunks
     from strongroom.model.entry import ChunkId
@@ -33,8 +33,9 @@ CAPACITY_BYTES: Final = 512 << 20
 _WORTH_WAITING_BYTES: Final = 8 << 20
 _LEFT_FREE: Final = 4
 """One part in so many of the room that the restore leaves may be taken."""
-_RECENT: Final = 6
-"""Batches that are being fetched or just were: what they want is not kept for others."""
+_IN_VAIN_BYTES: Final = 16 << 20
+"""When so much more came that was of no use than that was of some, nothing comes along any more."""
+_ASKED_BITS: Final = 24
 
 _Place: TypeAlias = tuple[int, int]
 """Offset, size."""
@@ -64,6 +65,25 @@ class _Slot:
     charge: int
 
 
+class _Seen:
+    """Ids that were asked for, in 2 MiB however many: now and then another one is taken for one of them.
+
+    What was asked for once is hardly asked for again, and in a set with copies it comes along with each of them.
+    """
+
+    def __init__(self) -> None:
+        self._bits = bytearray(1 << _ASKED_BITS - 3)
+
+    def add(self, ids: Iterable[ChunkId]) -> None:
+        for one in ids:
+            at = _bit_of(one)
+            self._bits[at >> 3] |= 1 << (at & 7)
+
+    def __contains__(self, one: ChunkId) -> bool:
+        at = _bit_of(one)
+        return bool(self._bits[at >> 3] >> (at & 7) & 1)
+
+
 class Spares:
     """Keeps chunks for batches that are fetched later, in several threads.
 
@@ -75,11 +95,12 @@ class Spares:
         """Keep beside what is restored below the opened target, which will take so many bytes of the disk."""
         self._key_ids = key_ids
         self._changing = threading.Condition()
-        self._asked: deque[frozenset[ChunkId]] = deque(maxlen=_RECENT)
+        self._asked = _Seen()
         self._places: dict[ChunkId, _Place] = {}
         self._slots: list[_Slot] = []
         self._free_slots: list[int] = []
         self._is_claimed = False
+        self._credit = _IN_VAIN_BYTES
         self._came_bytes = _WORTH_WAITING_BYTES  # nobody knows what comes with the first batch
         self._handle = -1
         self._room = 0
@@ -95,9 +116,9 @@ class Spares:
         """
         with self._changing:
             self._changing.wait_for(lambda: not self._is_claimed or self._came_bytes < _WORTH_WAITING_BYTES)
-            self._asked.append(frozenset(ids))
+            self._asked.add(ids)
             taken = sorted((self._places.pop(one), one) for one in self._places.keys() & ids)
-            claims = keeps and not self._is_claimed and self._room > 0
+            claims = keeps and not self._is_claimed and min(self._room, self._credit) > 0
             self._is_claimed |= claims
         try:
             yield Turn(self._read_all(taken), self._room if claims else 0, self._keep)
@@ -115,12 +136,8 @@ class Spares:
 
     def _keep(self, chunks: Chunks) -> None:
         """Keep chunks that came with one block; one thread at a time does so."""
-        asked = list(self._asked)
-        new = {
-            one: data
-            for one, data in chunks.items()
-            if one not in self._places and not any(one in ids for ids in asked)
-        }
+        new = {one: data for one, data in chunks.items() if one not in self._places and one not in self._asked}
+        self._credit += 2 * sum(map(len, new.values())) - sum(map(len, chunks.values()))
         charge = sum([max(len(data), LEAST_ROOM_BYTES) for data in new.values()])
         if not new or charge > self._room:
             return
@@ -187,6 +204,11 @@ class Spares:
             self._room = -CAPACITY_BYTES
         with suppress(OSError):
             os.ftruncate(self._handle, 0)
+
+
+def _bit_of(one: ChunkId) -> int:
+    """Return which of the bits is an id's."""
+    return int.from_bytes(one[: _ASKED_BITS // 8], "little")
 
 
 def _runs(taken: list[tuple[_Place, ChunkId]]) -> Iterator[list[tuple[_Place, ChunkId]]]:
