@@ -146,7 +146,10 @@ def _size_of(chunks: Chunks) -> int:
 
 
 def fetched(
-    batches: Iterable[Batch], announce: Callable[[Batch], Announced], work: Callable[[Batch, Announced], Chunks]
+    batches: Iterable[Batch],
+    announce: Callable[[Batch], Announced],
+    work: Callable[[Batch, Announced], Chunks],
+    stop: Callable[[], None] = lambda: None,
 ) -> Generator[tuple[Batch, Chunks], None, None]:
     """Yield each batch with its chunks, while the next ones are on their way.
 
@@ -156,6 +159,7 @@ def fetched(
         announce: hears of each batch in its turn, before it is worked on.
         work: fetches a batch's chunks, and does with them what can be done ahead; called in several threads, with what
             the announcement gave.
+        stop: called when no more is wanted, also after a failure, before the threads at work are waited for.
     """
     under_way: deque[tuple[Batch, Future[Chunks]]] = deque()
     ahead_bytes = 0
@@ -172,4 +176,5 @@ def fetched(
             first, future = under_way.popleft()
             yield first, future.result()
     finally:
+        stop()
         pool.shutdown(wait=True, cancel_futures=True)

@@ -111,7 +111,7 @@ def _place(site: Site, label: bytes, tally: Tally, fetcher: Fetcher, planned: It
 
             return bulk.place(batch, sharing.fetch(batch.ids, expected, get))
 
-        with closing(fetched(planned, lambda batch: sharing.expect(batch.ids), work)) as batches:
+        with closing(fetched(planned, lambda batch: sharing.expect(batch.ids), work, spares.stop)) as batches:
             placer.place(batches)
 
 

@@ -21,6 +21,7 @@ from strongroom.agent.platform import linux_place as system
 from strongroom.agent.restore.fetch import MOST_BYTES
 from strongroom.engine.format.block import LEAST_ROOM_BYTES, MAX_PLAIN_BYTES
 from strongroom.engine.format.ids import chunk_ids, unpack_ids
+from strongroom.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -100,6 +101,7 @@ class Spares:
         self._slots: list[_Slot] = []
         self._free_slots: list[int] = []
         self._is_claimed = False
+        self._is_over = False
         self._credit = _IN_VAIN_BYTES
         self._came_bytes = _WORTH_WAITING_BYTES  # nobody knows what comes with the first batch
         self._handle = -1
@@ -129,13 +131,24 @@ class Spares:
                     self._came_bytes = 0
                     self._changing.notify_all()
 
+    def stop(self) -> None:
+        """Keep nothing any more: whoever is waiting for more to come along is made to fail."""
+        self._is_over = True
+        self._give_up()
+
     def close(self) -> None:
         """Let go of the file; no thread is at work any more."""
         if self._handle >= 0:
             os.close(self._handle)
 
     def _keep(self, chunks: Chunks) -> None:
-        """Keep chunks that came with one block; one thread at a time does so."""
+        """Keep chunks that came with one block; one thread at a time does so.
+
+        Raises:
+            Unavailable: the restore has ended; hundreds of megabytes may still be coming, which nobody wants.
+        """
+        if self._is_over:
+            raise Unavailable("The restore has ended.")
         new = {one: data for one, data in chunks.items() if one not in self._places and one not in self._asked}
         self._credit += 2 * sum(map(len, new.values())) - sum(map(len, chunks.values()))
         charge = sum([max(len(data), LEAST_ROOM_BYTES) for data in new.values()])

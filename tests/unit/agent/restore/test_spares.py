@@ -10,6 +10,7 @@ import pytest
 from strongroom.agent.platform import linux_place as system
 from strongroom.agent.restore import fetch, spares
 from strongroom.agent.restore.spares import Spares
+from strongroom.agent.restore.steps import Batch
 from strongroom.engine.format.block import LEAST_ROOM_BYTES, Block, BlockKind, Method, encode_block
 from strongroom.engine.format.ids import chunk_id
 from strongroom.model.policy import ConflictMode
@@ -43,6 +44,11 @@ def keep(spares, *numbers):
     with spares.turn([], keeps=True) as turn:
         turn.keep(some_of(*numbers))
     return turn.room
+
+
+def keep_nothing(spares):
+    with spares.turn([], keeps=True) as turn:
+        return turn.room
 
 
 def take(spares, ids):
@@ -224,6 +230,27 @@ def test_many_threads_each_get_what_they_ask_for(kept):
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_a_restore_that_ends_does_not_wait_for_what_comes_along(kept):
+    began, came_to_its_end = threading.Event(), []
+
+    def work(batch, announced):
+        with kept.turn([], keeps=True) as turn:
+            for number in range(300_000):
+                turn.keep(some_of(number % 40))
+                began.set()
+        came_to_its_end.append(batch)
+
+    def planned():
+        yield Batch()
+        began.wait(10)
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        list(fetch.fetched(planned(), lambda batch: None, work, kept.stop))
+    assert not came_to_its_end
+    assert keep_nothing(kept) == 0
 
 
 class Days(TakenSnapshot):
