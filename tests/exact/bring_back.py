@@ -14,13 +14,15 @@ class Granted:
     def __init__(self, vault, snapshot):
         self._vault, self._snapshot = vault, snapshot
         self._allowed = vault.coverage(snapshot)
+        self.asked = []
 
     def listing(self):
         for path, node in self._vault.reader(self._snapshot).walk():
             yield ListedFolder(path, node)
 
     def blocks(self, ids, room=0):
-        for block in self._vault.blocks(ids, self._allowed):
+        self.asked += ids
+        for block in self._vault.blocks(ids, self._allowed, room=room):
             yield from map(bytes, decode_frames(lay_frames([block])))
 
 
@@ -43,12 +45,13 @@ class Listening:
         pass
 
 
-def brought_back(host, outcome, tree, target):
+def brought_back(host, outcome, tree, target, source=None):
     """Restore a tree into a folder; give the place of its copy, and what was listed, by path below the tree."""
+    source = source or Granted(host.vault, outcome.snapshot)
     heard = Listening()
     key = host.vault.content_keys.key_ids
     order = RestoreOrder(9, outcome.snapshot, (str(tree),), str(target), ConflictMode.OVERWRITE, "grant", key)
-    report = run_restore(order, Granted(host.vault, outcome.snapshot), host.places.spool(), heard)
+    report = run_restore(order, source, host.places.spool(), heard)
     assert (report.state == "successful") == (heard.files == [])
     copy = target / tree.name
     listed = {

@@ -1,11 +1,12 @@
 """Huge and odd things come back as they were, and cost no more than they must."""
 
 import os
+import random
 
 import pytest
 
 from tests.compare_trees import compare
-from tests.exact.bring_back import brought_back
+from tests.exact.bring_back import Granted, brought_back
 from tests.exact.file_systems import mounted
 from tests.workflow.one_host import OneHost
 
@@ -25,8 +26,8 @@ def tree(tmp_path):
     return tmp_path / "tree"
 
 
-def comes_back(host, outcome, tree, target):
-    back, listed = brought_back(host, outcome, tree, target)
+def comes_back(host, outcome, tree, target, source=None):
+    back, listed = brought_back(host, outcome, tree, target, source)
     assert listed == {}
     assert compare(tree, back) == []
 
@@ -117,3 +118,18 @@ def test_a_time_that_cannot_be_stored_is_listed(host, tmp_path):
         os.utime(tree / "far", ns=(YEAR_3000_NS, YEAR_3000_NS))
         for _ in range(2):
             assert host.back_up(tree).reasons == {bytes(tree / "far"): "unsupported"}
+
+
+def test_a_set_of_which_a_little_changed_on_each_of_many_days(host, tree, tmp_path, monkeypatch):
+    """Each batch wants a little of each day's block: what came along with an earlier one is not fetched again."""
+    monkeypatch.setattr("strongroom.agent.restore.plan.BATCH_BYTES", 1 << 20)
+    files = [tree / f"{number % 11}" / f"{number}" for number in range(4000)]
+    for number in range(11):
+        (tree / f"{number}").mkdir()
+    for day in range(15):
+        for file in files[day::20] if day else files:
+            file.write_bytes(random.Random(f"{file.name} {day}").randbytes(3000))
+        outcome = host.back_up(tree)
+    source = Granted(host.vault, outcome.snapshot)
+    comes_back(host, outcome, tree, tmp_path / "back", source)
+    assert len(source.asked) < len(files) / 2

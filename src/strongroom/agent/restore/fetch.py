@@ -44,7 +44,11 @@ class Along(Protocol):
         """How much of it may, in bytes."""
 
     def keep(self, chunks: Chunks, /) -> None:
-        """Keep such chunks, of one block."""
+        """Keep such chunks, of one block.
+
+        Raises:
+            Unavailable: the restore has ended.
+        """
 
 
 class Pace:
@@ -83,7 +87,7 @@ class Fetcher:
             along: what may come along with them.
 
         Raises:
-            Refused, Unavailable: nothing can be had at all.
+            Refused, Unavailable: nothing can be had at all, or the restore has ended.
         """
         began = clock.monotonic_s()
         wanted = dict.fromkeys(ids)

@@ -118,9 +118,11 @@ class Spares:
         """
         with self._changing:
             self._changing.wait_for(lambda: not self._is_claimed or self._came_bytes < _WORTH_WAITING_BYTES)
-            self._asked.add(ids)
+            has_room = self._room > 0 and self._credit > 0
+            if has_room:
+                self._asked.add(ids)
             taken = sorted((self._places.pop(one), one) for one in self._places.keys() & ids)
-            claims = keeps and not self._is_claimed and min(self._room, self._credit) > 0
+            claims = keeps and has_room and not self._is_claimed
             self._is_claimed |= claims
         try:
             yield Turn(self._read_all(taken), self._room if claims else 0, self._keep)
