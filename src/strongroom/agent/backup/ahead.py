@@ -2,9 +2,9 @@
 
 Why: most of a scan is waiting for the system's answers, one folder at a time; all cores can wait side by side.
 Promises: what it gives does not depend on who was faster: the tours come in the order of their folders, and what
-nobody has begun yet the caller does himself, who so never waits for work that was not begun. The folders needed soonest
-are toured first. What was found and not yet taken is bounded, in bytes and in folders. Nothing is opened but
-beneath the handle given, which must stay open until all is taken or the threads have ended.
+nobody has begun yet the caller does himself; while he waits for what another has begun, he tours what comes after it.
+The folders needed soonest are toured first. What was found and not yet taken is bounded, in bytes and in folders.
+Nothing is opened but beneath the handle given, which must stay open until all is taken or the threads have ended.
 """
 
 from __future__ import annotations
@@ -82,7 +82,14 @@ class ReadAhead:
         """Return the tour of a batch; if no thread has begun it, none will."""
         if batch.is_mine():
             return self._tour(batch.folder, batch.path, batch.names)
-        batch.done.acquire()
+        while not batch.done.acquire(blocking=False):
+            with self._wake:
+                other = self._next_ready()
+            if other is None:
+                batch.done.acquire()
+                break
+            if other.is_mine():
+                self._fill(other)
         if batch.error is not None:
             raise batch.error
         assert batch.tour is not None
@@ -93,15 +100,24 @@ class ReadAhead:
 
     def _work(self) -> None:
         """Tour what is needed soonest, until the end."""
-        while True:
-            with self._wake:
-                while not self._is_over and (not self._ready or self._held > _MOST_HELD_BYTES):
-                    self._wake.wait()
-                if self._is_over:
-                    return
-                batch = heapq.heappop(self._ready)[2]
+        while (batch := self._wait_for_ready()) is not None:
             if batch.is_mine():
                 self._fill(batch)
+
+    def _wait_for_ready(self) -> _Batch | None:
+        """Return the batch needed soonest once there is one; None at the end."""
+        with self._wake:
+            while not self._is_over:
+                if (batch := self._next_ready()) is not None:
+                    return batch
+                self._wake.wait()
+        return None
+
+    def _next_ready(self) -> _Batch | None:
+        """Take the batch needed soonest from those on offer; None if there is none, or too much is held. Locked."""
+        if not self._ready or self._held > _MOST_HELD_BYTES:
+            return None
+        return heapq.heappop(self._ready)[2]
 
     def _fill(self, batch: _Batch) -> None:
         """Tour a batch."""

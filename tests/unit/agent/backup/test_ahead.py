@@ -79,3 +79,24 @@ def test_the_threads_end_with_the_block():
     with ReadAhead(lambda *_: tour_of(b"")) as readers:
         next(readers.each(None, b"", NAMES, 1))
     assert threading.active_count() == before
+
+
+def test_who_waits_for_another_tours_what_comes_after(monkeypatch):
+    monkeypatch.setattr(ahead.os, "cpu_count", lambda: 2)
+    first, helping, begun = NAMES[0], threading.Event(), threading.Event()
+
+    def read(_folder, _path, names):
+        if threading.current_thread() is not threading.main_thread() and not begun.is_set():
+            begun.set()
+            assert helping.wait(60)
+        elif begun.is_set():
+            helping.set()
+        return tour_of(names)
+
+    with ReadAhead(read) as readers:
+        tours = readers.each(None, b"", NAMES, 1)
+        told = [next(tours).told]
+        assert begun.wait(60)
+        told += [tour.told for tour in tours]
+    assert b"".join(told).startswith(first)
+    assert b"".join(told) == b"".join(name + b"\0" for name in NAMES)
