@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 BATCH_BYTES: Final = 4 << 20
 """Chunks are given in batches of this size; `missing` is asked once a batch."""
 BATCH_CHUNKS: Final = 16_384
-PARCEL_BYTES: Final = 4 << 20
-"""Missing chunks are collected, over several batches if need be, to at least so much before they are sent."""
+PARCEL_BYTES: Final = 3 << 20
+"""Missing chunks are collected, over several batches if need be, to at least so much before they are sent.
+
+Less than a batch, which is seldom quite full: one of which all is missing goes at once.
+"""
 WAITING_BYTES: Final = 8 << 20
 
 
@@ -198,13 +201,8 @@ class Uploads:
 class Filling:
     """Chunks of one kind on their way into `uploads`: collected into a batch, which is given when it is full."""
 
-    def __init__(self, kind: BlockKind, full_bytes: int, uploads: Uploads, *, is_hint: bool = False) -> None:
-        """Begin with an empty batch.
-
-        Args:
-            is_hint: the first chunk is a batch of its own, so that the sink soon hears that something is to come.
-        """
-        self._most_bytes = 0 if is_hint else BATCH_BYTES
+    def __init__(self, kind: BlockKind, full_bytes: int, uploads: Uploads) -> None:
+        """Begin with an empty batch."""
         self._kind = kind
         self._full_bytes = full_bytes
         self._uploads = uploads
@@ -225,9 +223,8 @@ class Filling:
         chunks = self._chunks
         if chunks.ids:
             self._chunks = Chunks()
-            self._most_bytes = BATCH_BYTES
             self._uploads.give(Batch(self._kind, self._full_bytes, chunks))
 
     def _make_room(self, size: int, count: int) -> None:
-        if self._chunks.size + size > self._most_bytes or len(self._chunks.ids) + count > BATCH_CHUNKS:
+        if self._chunks.size + size > BATCH_BYTES or len(self._chunks.ids) + count > BATCH_CHUNKS:
             self.give()

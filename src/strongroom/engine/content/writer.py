@@ -66,7 +66,7 @@ class SnapshotWriter:
         self._uploads = Uploads(sink, uploaders)
         self._data = Filling(BlockKind.DATA, DATA_BYTES, self._uploads)
         self._large = Filling(BlockKind.DATA, ALONE, self._uploads)
-        self._nodes = Filling(BlockKind.TREE, TREE_BYTES, self._uploads, is_hint=True)
+        self._nodes = Filling(BlockKind.TREE, TREE_BYTES, self._uploads)
         self._recent = _RecentIds(RECENT_IDS)
 
     def __enter__(self) -> Self:
