@@ -4,13 +4,15 @@ A file beside this module is never changed and never removed; a new version of a
 """
 
 import pathlib
+from array import array
 
 import pytest
 
 from strongroom.engine.format.block import BlockKind, Method
 from strongroom.engine.format.columns import decode_u32, u32_column
 from strongroom.engine.format.index import decode_run, merge_runs, run_of_pack
-from strongroom.engine.format.keys import derive_content_keys, derive_data_key, pack_key
+from strongroom.engine.format.keys import derive_content_keys, derive_data_key, derive_notes_key, pack_key
+from strongroom.engine.format.notes import NodeNote, PackNote, decode_notes
 from strongroom.engine.format.pack import (
     FOOTER_BYTES,
     HEADER_BYTES,
@@ -30,6 +32,12 @@ ROOT_KEY = bytes(range(32))
 VAULT = bytes(range(100, 116))
 IDS = [ChunkId(bytes([number]) * 32) for number in (7, 3, 9, 1)]
 BLOCKS = [(Method.STORED, b"one two three", IDS[:2], (3, 10)), (Method.ZSTD, b"as if compressed", IDS[2:], (70_000, 1))]
+PACK_NOTES = [PackNote(bytes([4]) * 32, 4), PackNote(bytes([8]) * 32, 8)]
+NODE_NOTES = [
+    NodeNote(IDS[2], IDS[3] + IDS[1], array("Q")),
+    NodeNote(IDS[3], b"", array("Q", [4, 2**40])),
+    NodeNote(IDS[1], IDS[3], array("Q", [5])),
+]
 HEADERS = {
     "pack-data-v1.bin": PackHeader(BlockKind.DATA, 1, VAULT, bytes(range(200, 216))),
     "pack-tree-v1.bin": PackHeader(BlockKind.TREE, 2, VAULT, bytes(range(50, 66))),
@@ -86,7 +94,12 @@ def test_the_same_bytes_are_made(name):
 
 
 def test_every_file_is_made():
-    assert {path.name for path in FOLDER.iterdir()} == set(MADE)
+    assert {path.name for path in FOLDER.iterdir()} == {*MADE, "notes-v1.bin"}
+
+
+def test_notes_are_read():  # their compressed bytes may differ between releases of zstd
+    packs, nodes = decode_notes(golden("notes-v1.bin"), derive_notes_key(ROOT_KEY, VAULT))
+    assert (packs, list(nodes)) == (PACK_NOTES, NODE_NOTES)
 
 
 @pytest.mark.parametrize("name", HEADERS)

@@ -1,13 +1,16 @@
 """The vault's own formats on arbitrary bytes and sizes: what was made is read, anything else is Damaged and no more."""
 
 import contextlib
+from array import array
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from strongroom.engine.format.block import BlockKind, Method
 from strongroom.engine.format.columns import decode_u32
 from strongroom.engine.format.index import decode_run, merge_runs, run_of_pack
+from strongroom.engine.format.notes import NodeNote, PackNote, decode_notes, encode_notes
 from strongroom.engine.format.pack import (
     FOOTER_BYTES,
     HEADER_BYTES,
@@ -23,6 +26,17 @@ from strongroom.engine.format.vaultfile import decode_vault_file
 from strongroom.errors import Damaged
 from tests.property.strategies import ids
 
+NOTES_KEY = b"n" * 32
+pack_notes = st.lists(st.builds(PackNote, name=ids, first=st.integers(0, 2**64 - 1)), max_size=4)
+node_notes = st.lists(
+    st.builds(
+        NodeNote,
+        node=ids,
+        tree=st.lists(ids, max_size=3).map(b"".join),
+        data=st.lists(st.integers(0, 2**64 - 1), max_size=5).map(lambda ordinals: array("Q", ordinals)),
+    ),
+    max_size=5,
+)
 SEAL = PackSeal(PackHeader(BlockKind.DATA, 1, b"v" * 16, b"u" * 16), b"k" * 32)
 tables = st.lists(st.lists(st.tuples(ids, st.integers(1, 4 << 20)), min_size=1, max_size=5), min_size=1, max_size=6)
 
@@ -43,6 +57,8 @@ def test_any_bytes_are_damaged_at_worst(stored):
     for decode in (decode_run, decode_vault_file):
         with contextlib.suppress(Damaged):
             decode(stored)
+    with contextlib.suppress(Damaged):
+        decode_notes(stored, NOTES_KEY)
     with contextlib.suppress(Damaged):
         decode_header(stored[:HEADER_BYTES].ljust(HEADER_BYTES))
     with contextlib.suppress(Damaged):
@@ -105,3 +121,16 @@ def test_a_changed_byte_in_a_run_is_found(blocks, data):
     with contextlib.suppress(Damaged):
         decode_run(stored)
         raise AssertionError
+
+
+@given(pack_notes, node_notes, st.data())
+def test_notes_are_read_as_they_were_made_and_not_when_a_byte_is_another(packs, nodes, data):
+    stored = encode_notes(packs, nodes, NOTES_KEY)
+    read_packs, read_nodes = decode_notes(stored, NOTES_KEY)
+    assert (read_packs, list(read_nodes)) == (packs, nodes)
+    at = data.draw(st.integers(0, len(stored) - 1))
+    other = bytearray(stored)
+    other[at] ^= data.draw(st.integers(1, 255))
+    for damaged, key in ((other, NOTES_KEY), (stored[:at], NOTES_KEY), (stored, b"o" * 32)):
+        with pytest.raises(Damaged):
+            decode_notes(damaged, key)

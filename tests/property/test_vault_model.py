@@ -120,15 +120,15 @@ class VaultMachine(RuleBasedStateMachine):
                     session.commit(self.ledger.snapshot(snapshot).root, details())
                 return
 
-    @rule(crash=st.booleans(), lose_index=st.booleans())
-    def reopen(self, crash, lose_index):
+    @rule(crash=st.booleans(), lost=st.sets(st.sampled_from(["index/", "notes/"])))
+    def reopen(self, crash, lost):
         still_open = {row.id: row.set_id for row in self.ledger.open_sessions()}
         if crash:
             self.storage, self.ledger = self.storage.after_crash(), self.ledger.after_crash()
         else:
             self.vault.close()
-        if lose_index:
-            for name in list(self.storage.names("index/")):
+        for folder in lost:
+            for name in list(self.storage.names(folder)):
                 self.storage.discard(name)
         self.vault = Vault.open(self.storage, ROOT_KEY, self.ledger)
         for session, set_id in still_open.items():

@@ -224,6 +224,8 @@ class Report(Message, frozen=True):
         progress, estimate: of the running job.
         missed: further missed files (batches; `missed_from` is the index of the first, so a repeat does no harm).
         final: how the job ended, when it did not end by a commit.
+        differs: whether a backup has met something that is not as its base has it. Only a hint: the server may begin to
+            read what the base refers to.
     """
 
     job_id: int = 0
@@ -232,6 +234,7 @@ class Report(Message, frozen=True):
     missed: tuple[MissedFile, ...] = ()
     missed_from: int = 0
     final: JobReport | None = None
+    differs: bool = False
 
 
 class ReportReply(Message, frozen=True):

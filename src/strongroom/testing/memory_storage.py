@@ -81,7 +81,7 @@ class MemoryStorage:
         yield from (name for name in names if name.startswith(prefix))
 
     def discard(self, name: str) -> None:
-        """Remove an object below `index/`."""
+        """Remove an object from a folder that is `REBUILDABLE`."""
         require_rebuildable(name)
         with self._lock:
             self.objects.pop(name, None)

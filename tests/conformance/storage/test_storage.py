@@ -101,12 +101,13 @@ def test_a_name_that_is_taken_keeps_its_content(storage):
 
 
 def test_only_what_can_be_rebuilt_is_replaced_or_discarded(storage):
-    storage.put("index/0-1", [b"first"])
-    storage.put("index/0-1", [b"second"], replace=True)
-    assert storage.read("index/0-1", 0, 6) == b"second"
-    storage.discard("index/0-1")
-    storage.discard("index/0-1")
-    assert not storage.exists("index/0-1")
+    for name in ("index/0-1", "notes/7"):
+        storage.put(name, [b"first"])
+        storage.put(name, [b"second"], replace=True)
+        assert storage.read(name, 0, 6) == b"second"
+        storage.discard(name)
+        storage.discard(name)
+        assert not storage.exists(name)
     storage.put("packs/aa/x", [b"data"])
     with pytest.raises(Mistake) as refused:
         storage.put("packs/aa/x", [b"other"], replace=True)

@@ -34,6 +34,9 @@ class Events:
     def progress(self, files: int, size_bytes: int, current: bytes) -> None:
         """So many files and bytes of this step are done; `current` is the raw absolute path at work."""
 
+    def differs(self) -> None:
+        """Something is not as the last snapshot knows it: the scan has met the first such folder."""
+
     def estimated(self, estimate: Estimate) -> None:
         """The estimate is known; nothing was sent yet (W7)."""
 

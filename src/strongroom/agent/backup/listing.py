@@ -23,7 +23,7 @@ from strongroom.agent.backup.told import ListedPart
 from strongroom.model.report import HISTOGRAM_LIMITS_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from strongroom.agent.backup.known import Known, KnownFolder
@@ -92,8 +92,13 @@ class ListingWriter:
     a stack of bytes, which moves to disk when it grows; only those of the folder that is looked at are at hand.
     """
 
-    def __init__(self, spool: Path, known: Known) -> None:
-        """Begin a listing against what is known of the last snapshot."""
+    def __init__(self, spool: Path, known: Known, differs: Callable[[], None]) -> None:
+        """Begin a listing.
+
+        Args:
+            known: what is known of the last snapshot.
+            differs: called once, at the first folder that surely is not as it is known.
+        """
         self._file: IO[bytes] = tempfile.TemporaryFile(dir=spool)  # noqa: SIM115 - the listing's from now on
         self._out = SpoolWriter(self._file)
         self._waiting = tempfile.SpooledTemporaryFile(max_size=_WAITING_BYTES, dir=str(spool))  # noqa: SIM115
@@ -103,6 +108,7 @@ class ListingWriter:
         self._open: list[_OpenFolder] = []
         self._old = _OldFolders(known)
         self._same = SameFolders(b"", 0)
+        self._differs: Callable[[], None] | None = differs
 
     def begin_folder(self) -> None:
         """Begin a folder, in the one that was begun last and is not closed yet."""
@@ -147,6 +153,9 @@ class ListingWriter:
             self._add_same(path, 1, is_next=is_next)
             self._forget(folder.mark)
             return
+        if self._differs is not None and not (gone or leads) and _surely_differs(folder.fingerprints, old):
+            self._differs()
+            self._differs = None
         if self._open:
             self._open[-1].has_changes = True
         self._end_same()
@@ -165,6 +174,8 @@ class ListingWriter:
 
     def _set_aside(self) -> None:
         """Let the parts at hand wait."""
+        if not self._at_hand:
+            return
         with own_files_needed():
             for part in self._at_hand:
                 self._top += self._waiting.write(framed(part))
@@ -239,6 +250,13 @@ class _OldFolders:
             return None, False
         self._frames.step()
         return folder, is_next
+
+
+def _surely_differs(seen: list[bytes], known: KnownFolder | None) -> bool:
+    """Whether a folder is new or some part of it another; where times prove nothing, it may be as it was."""
+    if known is None or len(seen) != len(known.parts):
+        return True
+    return any(now and old.fingerprint not in (b"", now) for now, old in zip(seen, known.parts, strict=True))
 
 
 def order_key(path: bytes) -> tuple[bytes, ...]:

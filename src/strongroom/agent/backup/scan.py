@@ -70,7 +70,7 @@ def scan(
     events.step(Step.SCAN)
     started = clock.monotonic_s()
     roots = find_roots(source, order.content.include, missed)
-    out = ListingWriter(places.spool(), against)
+    out = ListingWriter(places.spool(), against, events.differs)
     listing = _Walk(source, order, places, missed, events, out=out).down(roots)
     listing.duration_s = clock.monotonic_s() - started
     return listing

@@ -63,6 +63,7 @@ class JobEvents(Events):
         self._sending = threading.Lock()
         self._lock = threading.Lock()
         self._at = (0, 0, b"")
+        self._differs = False
         self._samples: deque[tuple[float, int]] = deque()
         self._estimate: Estimate | None = None
         self._missed: deque[MissedFile] = deque()
@@ -80,6 +81,11 @@ class JobEvents(Events):
     def progress(self, files: int, size_bytes: int, current: bytes) -> None:
         """So much of the step is done."""
         self._at = (files, size_bytes, current)
+
+    def differs(self) -> None:
+        """Something is not as it was."""
+        self._differs = True
+        self._wake()
 
     def estimated(self, estimate: Estimate) -> None:
         """The estimate is known."""
@@ -167,7 +173,7 @@ class JobEvents(Events):
             progress = Progress(
                 self.current_step, files, size_bytes, self._rate(size_bytes), escape_path(current) if current else ""
             )
-            return Report(self.job_id, progress, self._estimate, some, self._missed_sent, final)
+            return Report(self.job_id, progress, self._estimate, some, self._missed_sent, final, self._differs)
 
     def _rate(self, size_bytes: int) -> float:
         """Return the bytes a second of the last few seconds."""

@@ -70,6 +70,15 @@ def derive_data_key(root_key: bytes, vault_id: bytes, epoch: int) -> bytes:
     return _derive(root_key, vault_id, b"strongroom v1 data epoch %d" % epoch)
 
 
+def derive_notes_key(root_key: bytes, vault_id: bytes) -> bytes:
+    """Derive K_notes, the key of the digest of notes.
+
+    Raises:
+        Mistake: a key or id has the wrong length.
+    """
+    return _derive(root_key, vault_id, b"strongroom v1 notes")
+
+
 def pack_key(data_key: bytes, pack_uuid: bytes) -> bytes:
     """Derive the AES-256 key of one pack.
 

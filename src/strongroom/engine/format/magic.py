@@ -26,5 +26,8 @@ PACK_FOOTER: Final = b"SRFOOT\n\0"
 INDEX: Final = b"SRINDEX\n"
 INDEX_VERSION: Final = 1
 
+NOTES: Final = b"SRNOTES\n"
+NOTES_VERSION: Final = 1
+
 SNAPSHOT: Final = b"SRSNAP\n\0"
 SNAPSHOT_VERSION: Final = 1

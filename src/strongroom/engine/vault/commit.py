@@ -4,11 +4,12 @@ Why: this is the one moment at which a backup comes into being. Before it there 
 snapshot whose every chunk is stored.
 Order: proof → sealed record, durable → one transaction of the ledger (snapshot, session, and whatever the caller adds).
 Each attempt has a new snapshot id, for a record's key is used once; the record of a failed attempt is garbage that no
-row names.
+row names. Behind it all the notes of the set (notes.py), which spare the next commit work and may be lost.
 """
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from strongroom.engine.format.snapshot import SnapshotRecord, seal_snapshot
 from strongroom.engine.vault.bitmaps import encode_bitmap
 from strongroom.engine.vault.ledger import SnapshotRow
-from strongroom.errors import Damaged, Mistake
+from strongroom.errors import Damaged, Mistake, StrongroomError
 from strongroom.model.entry import ChunkId
 
 if TYPE_CHECKING:
@@ -76,13 +77,17 @@ def commit(
     core: Core, proposal: Proposal, details: SnapshotDetails, also: Callable[[SnapshotRow], None] | None
 ) -> SnapshotRow:
     """Prove the proposal and make it a snapshot; see `Session.commit` for what it raises."""
-    reach = _proven_reach(core, proposal)
+    is_as_base = _is_as_base(core, proposal)
+    reach = proposal.base_reach if is_as_base else _proven_reach(core, proposal)
     row = _row(proposal, details)
     _write_record(core, row, details)
     with core.ledger.transaction():
         core.ledger.add_snapshot(proposal.session, row, encode_bitmap(reach))
         if also is not None:
             also(row)
+    if not is_as_base:
+        with contextlib.suppress(StrongroomError):
+            core.notes.keep(row.set_id, row.root, reach, core.walker.noted)
     return row
 
 
@@ -91,10 +96,14 @@ def record_path(row: SnapshotRow) -> str:
     return f"snapshots/{row.set_id}/{row.id}"
 
 
+def _is_as_base(core: Core, proposal: Proposal) -> bool:
+    """Whether this is the very tree that was proven when the base was committed, and all of it is alive."""
+    if not proposal.base or core.ledger.snapshot(proposal.base).root != proposal.root:
+        return False
+    return core.index.has_all(proposal.base_reach)
+
+
 def _proven_reach(core: Core, proposal: Proposal) -> BitMap64:
-    base = proposal.base_reach
-    if proposal.base and core.ledger.snapshot(proposal.base).root == proposal.root and core.index.has_all(base):
-        return base  # the very tree that was proven when the base was committed
     try:
         return core.walker.reach([proposal.root], proposal.allowed)
     except Damaged as error:

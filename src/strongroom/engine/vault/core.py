@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from strongroom.engine.vault.index import Index
+from strongroom.engine.vault.notes import Notes
 from strongroom.engine.vault.packfiles import PackFiles
 from strongroom.engine.vault.pending import Pending
 from strongroom.engine.vault.reach import Walker
@@ -32,6 +33,7 @@ class Core:
     files: PackFiles
     pending: Pending
     walker: Walker
+    notes: Notes
     registering: threading.Lock = field(default_factory=threading.Lock)
 
     def take_in(self, pack: PackRow) -> None:
@@ -50,4 +52,5 @@ def assemble(storage: Storage, ledger: Ledger, keyring: Keyring) -> Core:
     index = Index(storage)
     files = PackFiles(storage, keyring)
     walker = Walker(index, files, keyring.content.key_ids)
-    return Core(storage, ledger, keyring, index, files, Pending(index), walker)
+    notes = Notes(storage, index, keyring.notes_key)
+    return Core(storage, ledger, keyring, index, files, Pending(index), walker, notes)

@@ -22,7 +22,7 @@ from pyroaring import BitMap64
 
 from strongroom.engine.format.columns import U32_BYTES, decode_u32, view_u32
 from strongroom.engine.format.ids import ID_BYTES
-from strongroom.engine.format.index import PLACE_BYTES, IndexRun, decode_run, merge_runs, run_of_pack
+from strongroom.engine.format.index import PLACE_BYTES, IndexRun, RunPack, decode_run, merge_runs, run_of_pack
 from strongroom.engine.vault.ledger import PackState
 from strongroom.errors import Damaged, StrongroomError, Unavailable
 from strongroom.kernel import fill_found, lookup
@@ -151,8 +151,15 @@ class Index:
             Damaged: no readable pack has this ordinal (code `chunk_missing`).
         """
         held = self._covering(ordinal)
-        pack = held.run.packs[bisect_right(held.pack_firsts, ordinal) - 1]
-        return Place(pack.name, *held.run.place(ordinal))
+        return Place(_pack_at(held, ordinal).name, *held.run.place(ordinal))
+
+    def pack_at(self, ordinal: int) -> RunPack:
+        """Return the pack that a chunk lies in.
+
+        Raises:
+            Damaged: no readable pack has this ordinal (code `chunk_missing`).
+        """
+        return _pack_at(self._covering(ordinal), ordinal)
 
     def blocks_of(self, ordinals: Iterable[int]) -> Iterator[tuple[bytes, int]]:
         """Yield the pack and the number of the block in which each chunk lies; neighbours cost next to nothing.
@@ -165,7 +172,7 @@ class Index:
             if not first <= ordinal < end:
                 held = self._covering(ordinal)
                 run_first, places = held.run.first, view_u32(held.run.places)
-                pack = held.run.packs[bisect_right(held.pack_firsts, ordinal) - 1]
+                pack = _pack_at(held, ordinal)
                 name, first, end = pack.name, pack.first, pack.first + pack.chunks
             yield name, places[_PLACE_NUMBERS * (ordinal - run_first)]
 
@@ -258,6 +265,10 @@ class Index:
 def _hold(stored: bytes | memoryview, name: str) -> _Held:
     run = decode_run(stored)
     return _Held(run, view_u32(run.positions), tuple(pack.first for pack in run.packs), name)
+
+
+def _pack_at(held: _Held, ordinal: int) -> RunPack:
+    return held.run.packs[bisect_right(held.pack_firsts, ordinal) - 1]
 
 
 def _groups(runs: Sequence[_Held]) -> list[list[_Held]]:

@@ -9,7 +9,7 @@ import secrets
 import threading
 from typing import TYPE_CHECKING
 
-from strongroom.engine.format.keys import derive_content_keys, derive_data_key, pack_key
+from strongroom.engine.format.keys import derive_content_keys, derive_data_key, derive_notes_key, pack_key
 from strongroom.engine.format.pack import PackHeader, PackSeal
 from strongroom.errors import Damaged
 
@@ -26,6 +26,7 @@ class Keyring:
         self.vault_id = file.vault_id
         self.epoch = file.epoch
         self.content = derive_content_keys(root_key, file.vault_id, file.cutting)
+        self.notes_key = derive_notes_key(root_key, file.vault_id)
         self._root_key = root_key
         self._data_keys: dict[int, bytes] = {}
         self._lock = threading.Lock()

@@ -3,7 +3,8 @@
 Why: a snapshot may exist only if each chunk below its root is stored, alive and its set's to refer to; the same walk
 that finds this out yields the bitmap for everything that comes later (ADR 3).
 How: breadth first, level by level, in the order in which the nodes lie in packs, with look-ups in large batches. What a
-node refers to is read from it, or was noted when it was put (noted.py); where its references lie is always looked up.
+node refers to is read from it, or was noted when it was put (noted.py). Where its references lie is looked up, or was
+noted when the walk was foreseen; a chunk noted at a place that does not count any more is looked up after all.
 Promises: data and tree references are walked apart, so a node that is also somebody's data is still walked as a node.
 A tree that is proven can be listed in bounded time: nodes that are shared are counted as often as a listing meets them.
 """
@@ -11,6 +12,7 @@ A tree that is proven can be listed in bounded time: nodes that are shared are c
 from __future__ import annotations
 
 import itertools
+from array import array
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
@@ -19,11 +21,10 @@ from pyroaring import BitMap64
 from strongroom.engine.format.ids import ID_BYTES, chunk_id
 from strongroom.engine.format.tree import node_refs
 from strongroom.engine.vault.index import ABSENT
-from strongroom.engine.vault.noted import NotedReferences
+from strongroom.engine.vault.noted import NotedReferences, References
 from strongroom.errors import Conflict, Damaged, Mistake
 
 if TYPE_CHECKING:
-    from array import array
     from collections.abc import Callable, Iterable, Sequence
 
     from strongroom.engine.vault.index import Index
@@ -57,52 +58,66 @@ class Walker:
             Damaged: a stored node cannot be read, or is no node.
             Mistake: listed out, the tree has more than `MOST_LISTED` nodes (code `tree_too_large`).
         """
-        nodes, data = BitMap64(), BitMap64()
+        top = b"".join(roots)
+        reached, places = self._walk(top, allowed, uses_places=allowed is not None)
+        if allowed is not None and not (places.issubset(allowed) and self._index.has_all(places)):
+            # A pack is BAD since, or another set was the last to look: the exact answer, as if nothing were foreseen.
+            reached, places = self._walk(top, allowed, uses_places=False)
+        return reached | places
+
+    def foresee(self, root: bytes, allowed: BitMap64, is_over: Callable[[], bool]) -> None:
+        """Note what the nodes below a root refer to, and where it lies, for a walk to come.
+
+        Ends early when it is over, or when notes are full. Raises what `reach` does.
+        """
+        self._walk(root, allowed, uses_places=True, stops=lambda: is_over() or not self.noted.has_room)
+
+    def _walk(
+        self,
+        top: bytes,
+        allowed: BitMap64 | None,
+        *,
+        uses_places: bool,
+        stops: Callable[[], bool] = lambda: False,
+    ) -> tuple[BitMap64, BitMap64]:
+        """Return the ordinals that were looked up, and those that were noted and are not proven to count; see `reach`.
+
+        Args:
+            top: packed ids of the root nodes.
+            stops: asked at each node; True ends the walk before its time.
+        """
+        nodes, data, places = BitMap64(), BitMap64(), array("Q")
         below: dict[int, array[int]] = {}
-        tops = self._ordinals(b"".join(roots), allowed)
-        level = _new_nodes(tops, b"".join(roots), nodes)
-        while level:
+        tops, _ = self._ordinals(top, allowed)
+        level = _new_nodes(tops, top, nodes)
+        while level and not stops():
             found: dict[int, bytes] = {}
-            data_ids, tree_ids, parents = bytearray(), bytearray(), []
+            tree_ids, parents, unplaced = bytearray(), [], _Unplaced()
             for ordinal in sorted(level):
-                tree, content = self._references(ordinal, level[ordinal], must_be_whole=allowed is not None)
+                if stops():
+                    break
+                tree, content = self._references(ordinal, level[ordinal], allowed, uses_places=uses_places)
                 parents.append((ordinal, len(tree) // ID_BYTES))
                 tree_ids += tree
-                data_ids += content
-                if len(data_ids) >= _BATCH_BYTES:
-                    data |= self.find(bytes(data_ids), allowed)
-                    data_ids.clear()
+                if isinstance(content, bytes):
+                    unplaced.add(level[ordinal], tree, content)
+                else:
+                    places += content
+                if len(unplaced.ids) >= _BATCH_BYTES:
+                    data |= self._place(unplaced, allowed)
+                    unplaced = _Unplaced()
                 if len(tree_ids) >= _BATCH_BYTES:
                     found |= self._children(bytes(tree_ids), parents, nodes, below, allowed)
                     tree_ids, parents = bytearray(), []
-            data |= self.find(bytes(data_ids), allowed)
+            data |= self._place(unplaced, allowed)
             level = found | self._children(bytes(tree_ids), parents, nodes, below, allowed)
         if allowed is not None:
             _require_listable(tops, below, met=len(nodes))
-        return nodes | data
-
-    def foresee(self, root: bytes, is_over: Callable[[], bool]) -> None:
-        """Note what the nodes below a root refer to, for a walk to come; ends early when it is over, or notes are full.
-
-        Raises:
-            Damaged: a node cannot be read.
-            Unavailable: the storage failed.
-        """
-        nodes = BitMap64()
-        level = _new_nodes(self._index.find(root), root, nodes)
-        while level:
-            below = bytearray()
-            for ordinal in sorted(level):
-                if is_over() or not self.noted.has_room:
-                    return
-                below += self._references(ordinal, level[ordinal], must_be_whole=True)[0]
-            level = _new_nodes(self._index.find(bytes(below)), bytes(below), nodes)
+        return nodes | data, BitMap64(places)
 
     def find(self, packed: bytes, allowed: BitMap64 | None) -> BitMap64:
         """Return the ordinals of packed ids; see `reach`."""
-        found = BitMap64(self._ordinals(packed, allowed))
-        found.discard(ABSENT)
-        return found
+        return self._ordinals(packed, allowed)[1]
 
     def chunk(self, ordinal: int, chunk: bytes) -> memoryview:
         """Return a chunk's plain bytes, verified by its id.
@@ -116,17 +131,27 @@ class Walker:
             raise Damaged(f"The chunk {chunk.hex()} is not where the index says.", code="bad_index")
         return plain
 
-    def _references(self, ordinal: int, chunk: bytes, *, must_be_whole: bool) -> tuple[bytes, bytes]:
-        if not must_be_whole:  # what can be followed is asked for, so it is looked at
+    def _references(self, ordinal: int, chunk: bytes, allowed: BitMap64 | None, *, uses_places: bool) -> References:
+        if allowed is None:  # what can be followed is asked for, so it is looked at
             try:
-                return node_refs(self.chunk(ordinal, chunk))
+                return References(*node_refs(self.chunk(ordinal, chunk)))
             except Damaged:
-                return b"", b""
+                return References(b"", b"")
         references = self.noted.find(chunk)
-        if references is None:
-            references = node_refs(self.chunk(ordinal, chunk))
+        if references is None or not (uses_places or isinstance(references.data, bytes)):
+            references = References(*node_refs(self.chunk(ordinal, chunk)))
             self.noted.note_read(chunk, references)
         return references
+
+    def _place(self, unplaced: _Unplaced, allowed: BitMap64 | None) -> BitMap64:
+        """Return the ordinals of what nodes refer to as data, and note of each node where that lies."""
+        ordinals, found = self._ordinals(bytes(unplaced.ids), allowed)
+        if allowed is not None:
+            at = 0
+            for node, tree, count in unplaced.nodes:
+                self.noted.note_read(node, References(tree, ordinals[at : at + count]))
+                at += count
+        return found
 
     def _children(
         self,
@@ -137,7 +162,7 @@ class Walker:
         allowed: BitMap64 | None,
     ) -> dict[int, bytes]:
         """Return what `_new_nodes` does for the packed children of some parents, and note whose they are in `below`."""
-        ordinals = self._ordinals(packed, allowed)
+        ordinals, _ = self._ordinals(packed, allowed)
         start = 0
         for parent, count in parents:
             if count:
@@ -145,16 +170,19 @@ class Walker:
                 start += count
         return _new_nodes(ordinals, packed, nodes)
 
-    def _ordinals(self, packed: bytes, allowed: BitMap64 | None) -> array[int]:
+    def _ordinals(self, packed: bytes, allowed: BitMap64 | None) -> tuple[array[int], BitMap64]:
+        """Return the ordinals of packed ids, in their order with `ABSENT` among them, and as a set without it."""
         ordinals = self._index.find(packed)
         found = BitMap64(ordinals)
         if ABSENT not in found and (allowed is None or found.issubset(allowed)):
-            return ordinals
+            return ordinals, found
         # The exact answer, one by one: an id may be stored twice, and the set's own copy need not be the first one.
         for at, ordinal in enumerate(ordinals):
             if ordinal == ABSENT or (allowed is not None and ordinal not in allowed):
                 ordinals[at] = self._other_copy(packed[ID_BYTES * at : ID_BYTES * (at + 1)], allowed)
-        return ordinals
+        found = BitMap64(ordinals)
+        found.discard(ABSENT)
+        return ordinals, found
 
     def _other_copy(self, chunk: bytes, allowed: BitMap64 | None) -> int:
         copies = self._index.every(chunk)
@@ -169,6 +197,20 @@ class Walker:
             code="incomplete_tree",
             hint="Send what is missing, or begin the backup again.",
         )
+
+
+class _Unplaced:
+    """Nodes whose data chunks are to be looked up: of each its id, its packed tree ids, and how many chunks it has."""
+
+    def __init__(self) -> None:
+        self.nodes: list[tuple[bytes, bytes, int]] = []
+        self.ids = bytearray()
+
+    def add(self, node: bytes, tree: bytes, data: bytes) -> None:
+        """Add a node."""
+        if data:
+            self.nodes.append((node, tree, len(data) // ID_BYTES))
+            self.ids += data
 
 
 def _new_nodes(ordinals: array[int], packed: bytes, nodes: BitMap64) -> dict[int, bytes]:

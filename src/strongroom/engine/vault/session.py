@@ -66,7 +66,7 @@ class Session:
         self._intake = Intake(core, row.id)
         self._gate = Gate()
         self._over = over
-        self._foresight = Foresight(core.walker, lambda: core.ledger.snapshot(row.base).root)
+        self._foresight = Foresight(core, row.set_id, self._before, lambda: core.ledger.snapshot(row.base).root)
 
     @property
     def state(self) -> SessionState:
@@ -83,6 +83,11 @@ class Session:
         """How much the vault has grown by this session."""
         return self._intake.stored_bytes
 
+    def foresee(self) -> None:
+        """Begin to read what the base refers to: something in it will be changed. A hint, which promises nothing."""
+        if self.base and self.state is SessionState.OPEN:
+            self._foresight.begin()
+
     def missing(self, ids: Sequence[ChunkId]) -> list[bool]:
         """Tell for each id whether its chunk must be put: True unless it is stored and this set's to refer to.
 
@@ -94,8 +99,7 @@ class Session:
             before, put = self._before, self._intake.reach
             answers = [ordinal not in before and ordinal not in put for ordinal in ordinals]
             if any(answers):
-                if self.base:
-                    self._foresight.begin()
+                self.foresee()
                 has_pending = self._intake.has_pending
                 answers = [absent and not has_pending(chunk) for chunk, absent in zip(ids, answers, strict=True)]
             # What this session builds on stays its set's, even if the session that stored it is soon too long ago.

@@ -6,12 +6,13 @@ A successful job is *with errors* exactly when something was missed. A report of
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from django.db import transaction
 
-from strongroom.errors import Mistake, NotFound
+from strongroom.errors import Mistake, NotFound, StrongroomError
 from strongroom.model.job import JobState, JobType, ReasonCode
 from strongroom.model.report import MOST_AREAS
 from strongroom.protocol.messages import Report, ReportReply
@@ -19,6 +20,7 @@ from strongroom.server.backup.progress import MOST_COUNTED, PATH_LIMIT, known_st
 from strongroom.server.backup.state import TEXT_LIMIT, move, note
 from strongroom.server.catalog import models
 from strongroom.server.hosts.facts import one_line
+from strongroom.server.premises import premises
 
 if TYPE_CHECKING:
     from strongroom.model.report import JobReport, SourceArea
@@ -51,6 +53,9 @@ def take_report(*, host: models.Host, message: Report, now: datetime) -> ReportR
             require_counts(message.final)
             _require_by_report(job, message.final)
             close_job(job=job, report=message.final, now=now)
+    if message.differs and message.final is None and job.session:
+        with contextlib.suppress(StrongroomError):  # a hint that comes too late
+            premises().vault.session(job.session).foresee()
     return ReportReply(go_on=message.final is None)
 
 

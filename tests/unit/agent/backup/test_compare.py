@@ -49,8 +49,8 @@ def listed(stats):
     return ListedPart(stats[0].name, stats[-1].name, files, blake3(encoded).digest(16), encoded)
 
 
-def write_listing(folder, tree, size, against):
-    out = ListingWriter(folder, against)
+def write_listing(folder, tree, size, against, differs=lambda: None):
+    out = ListingWriter(folder, against, differs)
 
     def visit(path, tree):
         out.begin_folder()
@@ -67,18 +67,18 @@ def write_listing(folder, tree, size, against):
 
 def write_known(folder, tree, size, believed):
     listing = write_listing(folder, tree, size, Known())
-    known = KnownWriter(folder / "known", Known())
-    for comparison in compare(listing, Known()):
-        known.begin(comparison.path)
-        for part in comparison.parts():
-            entries = [
-                Entry(one, subtree=b"r" * 32) if one.type is FOLDER else Entry(one) for one in part.listed.decoded()
-            ]
-            node = encode_leaf(entries)
-            fingerprint = part.listed.fingerprint if believed else b""
-            known.add_leaf(Leaf(b"l" * 32, entries[0].name, node), entries, fingerprint)
-        known.end(b"root of " + comparison.path)
-    return known.finish().read()
+    with KnownWriter(folder / "known", Known()) as known:
+        for comparison in compare(listing, Known()):
+            known.begin(comparison.path)
+            for part in comparison.parts():
+                entries = [
+                    Entry(one, subtree=b"r" * 32) if one.type is FOLDER else Entry(one) for one in part.listed.decoded()
+                ]
+                node = encode_leaf(entries)
+                fingerprint = part.listed.fingerprint if believed else b""
+                known.add_leaf(Leaf(b"l" * 32, entries[0].name, node), entries, fingerprint)
+            known.end(b"root of " + comparison.path)
+        return known.finish().read()
 
 
 def flat(tree, path=b""):
@@ -111,40 +111,40 @@ def known_entries(part):
 def test_every_file_is_told_as_it_is(old, new, old_size, new_size, believed):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        known = write_known(folder, old, old_size, believed)
-        listing = write_listing(folder, new, new_size, known)
-        before, now = flat(old), flat(new)
-        told = {}
-        for comparison in compare(listing, known):
-            if isinstance(comparison, UnchangedFolders):
-                for old_folder in map(decode_folder, bodies_of(b"".join(comparison.frames))):
-                    assert believed or not old_folder.parts
-                    told |= {
-                        place(old_folder.path, entry.stat.name): entry
-                        for part in old_folder.parts
-                        for entry in known.entries(part)
-                    }
-            if not isinstance(comparison, FolderComparison):
-                continue
-            for part in comparison.parts():
-                if part.same is not None:
-                    told |= {place(comparison.path, entry.stat.name): entry for entry in known.entries(part.same)}
+        with write_known(folder, old, old_size, believed) as known:
+            listing = write_listing(folder, new, new_size, known)
+            before, now = flat(old), flat(new)
+            told = {}
+            for comparison in compare(listing, known):
+                if isinstance(comparison, UnchangedFolders):
+                    for old_folder in map(decode_folder, bodies_of(b"".join(comparison.frames))):
+                        assert believed or not old_folder.parts
+                        told |= {
+                            place(old_folder.path, entry.stat.name): entry
+                            for part in old_folder.parts
+                            for entry in known.entries(part)
+                        }
+                if not isinstance(comparison, FolderComparison):
                     continue
-                told |= {place(comparison.path, name): entry for name, entry in known_entries(part)}
-            root, _ = comparison.end()
-            was_folder = comparison.path == b"" or before.get(comparison.path, stat(b"", 0)).type is FOLDER
-            assert root == (b"root of " + comparison.path if was_folder else b"")
-        assert told.keys() == now.keys()
-        for path, entry in told.items():
-            assert (entry.stat if entry else None) == before.get(path)
+                for part in comparison.parts():
+                    if part.same is not None:
+                        told |= {place(comparison.path, entry.stat.name): entry for entry in known.entries(part.same)}
+                        continue
+                    told |= {place(comparison.path, name): entry for name, entry in known_entries(part)}
+                root, _ = comparison.end()
+                was_folder = comparison.path == b"" or before.get(comparison.path, stat(b"", 0)).type is FOLDER
+                assert root == (b"root of " + comparison.path if was_folder else b"")
+            assert told.keys() == now.keys()
+            for path, entry in told.items():
+                assert (entry.stat if entry else None) == before.get(path)
 
 
 @given(trees, trees, sizes, sizes, st.booleans())
 def test_the_estimate_is_what_two_dictionaries_say(old, new, old_size, new_size, believed):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        known = write_known(folder, old, old_size, believed)
-        forecast = estimate(write_listing(folder, new, new_size, known), known, Events())
+        with write_known(folder, old, old_size, believed) as known:
+            forecast = estimate(write_listing(folder, new, new_size, known), known, Events())
     before = {path: one for path, one in flat(old).items() if one.type is FILE}
     now = {path: one for path, one in flat(new).items() if one.type is FILE}
     changed = [path for path in now.keys() & before.keys() if now[path] != before[path]]
@@ -176,11 +176,39 @@ def test_every_fact_counts_when_asking_whether_a_file_changed():
 def test_a_tree_that_is_as_it_was_is_one_line(tree, size):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        known = write_known(folder, tree, size, True)
-        folders = 1 + sum(one.type is FOLDER for one in flat(tree).values())
-        records = list(write_listing(folder, tree, size, known).records())
-        assert records == [SameFolders(next(known.folders()).path, folders)]
+        with write_known(folder, tree, size, True) as known:
+            folders = 1 + sum(one.type is FOLDER for one in flat(tree).values())
+            records = list(write_listing(folder, tree, size, known).records())
+            assert records == [SameFolders(next(known.folders()).path, folders)]
 
 
 def place(folder, name):
     return folder + b"/" + name if folder else name
+
+
+@given(trees, trees, sizes)
+def test_that_something_differs_is_said_once_and_only_then(old, new, size):
+    with tempfile.TemporaryDirectory() as name:
+        folder, said = Path(name), []
+        with write_known(folder, old, size, believed=True) as known:
+            write_listing(folder, new, size, known, lambda: said.append(1))
+            assert len(said) == (old != new)
+
+
+@given(trees, trees)
+def test_where_times_prove_nothing_only_another_number_of_parts_differs(old, new):
+    with tempfile.TemporaryDirectory() as name:
+        folder, said = Path(name), []
+        with write_known(folder, old, 1, believed=False) as known:
+            write_listing(folder, new, 1, known, lambda: said.append(1))
+            before, now = counted(old), counted(new)
+            assert len(said) == any(before.get(path) != count for path, count in now.items())
+
+
+def counted(tree, path=b""):
+    """Every folder with how many names are in it."""
+    found = {path: len(tree)}
+    for name, what in tree.items():
+        if isinstance(what, dict):
+            found |= counted(what, path + b"/" + name if path else name)
+    return found

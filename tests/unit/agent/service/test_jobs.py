@@ -1,5 +1,6 @@
 """A job runs once, can be stopped, and the server hears how it ended, whatever happened."""
 
+import contextlib
 import threading
 import time
 
@@ -14,7 +15,7 @@ from strongroom.agent.service.carry_out import Workshop
 from strongroom.agent.service.job_events import JobEvents
 from strongroom.agent.service.jobs import Jobs
 from strongroom.engine.format.tree import encode_leaf
-from strongroom.errors import Conflict, NotFound
+from strongroom.errors import Conflict, NotFound, Unavailable
 from strongroom.model.job import Kind
 from strongroom.model.missed import MissedFile, Reason
 from strongroom.model.policy import ConflictMode, Content, Options
@@ -202,6 +203,20 @@ def test_missed_files_arrive_in_order_and_none_twice(server):
             arrived.setdefault(report.missed_from + place, set()).add(file.path)
     assert arrived == {number: {b"/%d" % number} for number in range(12_000)}
     assert all(len(report.missed) <= 500 for report in server.reports)
+
+
+def test_that_something_differs_is_said_from_then_on(server):
+    woken = []
+    events = JobEvents(5, Step.SCAN, Link(server.identity()), wake=lambda: woken.append(1))
+    server.trouble[Endpoint.REPORT] += [None, DROP]
+    events.tell()
+    events.differs()
+    for _ in range(2):
+        with contextlib.suppress(Unavailable):
+            events.tell()
+    assert woken == [1]
+    assert [report.differs for report in server.reports][:2] == [False, True]
+    assert server.reports[-1].differs
 
 
 def test_a_picture_says_step_counts_and_path(server):

@@ -1,6 +1,7 @@
 """What is noted of nodes spares a commit reading them back, changes no answer, and stays within its memory."""
 
 import random
+from array import array
 
 import pytest
 
@@ -9,7 +10,7 @@ from strongroom.engine.format.block import BlockKind
 from strongroom.engine.format.ids import chunk_id
 from strongroom.engine.format.tree import encode_inner
 from strongroom.engine.vault.bitmaps import decode_bitmap
-from strongroom.engine.vault.noted import NotedReferences
+from strongroom.engine.vault.noted import NotedReferences, References
 from strongroom.errors import Damaged
 from strongroom.testing.vault_driver import back_up, read_back
 
@@ -53,6 +54,7 @@ def test_a_commit_reads_what_is_not_noted(place, monkeypatch):
     folder = {b"a": some_folder(rng), b"b": some_folder(rng)}
     first = back_up(place.vault, 1, folder)
     again = place.reopen()
+    again.storage.discard("notes/1")
     folder = {**folder, b"b": changed(folder[b"b"], rng)}
     with monkeypatch.context() as patched:
         forbid_reading(again, patched)
@@ -85,7 +87,7 @@ def test_memory_is_bounded_and_what_is_put_last_stays():
     kept = [noted.find(chunk) is not None for chunk in ids]
     assert 50 < sum(kept) < 125
     assert kept == sorted(kept)
-    noted.note_read(ids[0], (bytes(1000), b""))
+    noted.note_read(ids[0], References(bytes(1000), b""))
     assert noted.find(ids[0]) is None
     assert noted.find(ids[-1]) == ((999).to_bytes(32, "big"), b"")
 
@@ -96,3 +98,14 @@ def test_what_is_no_node_is_not_noted():
     for kind in BlockKind:
         noted.note_put(make_block(kind, [(chunk_id(bytes(32), data), data)]), data)
     assert noted.find(chunk_id(bytes(32), data)) is None
+
+
+def test_what_is_read_gives_way_to_what_is_read_later_and_its_memory_is_given_back():
+    noted = NotedReferences(limit_bytes=2_000)
+    noted.note_read(b"node", References(b"", bytes(1_500)))
+    noted.note_read(b"other", References(b"", bytes(1_500)))
+    assert noted.find(b"other") is None
+    noted.note_read(b"node", References(b"", array("Q", range(40))))
+    assert noted.find(b"node") == (b"", array("Q", range(40)))
+    noted.note_read(b"other", References(b"", bytes(1_000)))
+    assert noted.find(b"other") == (b"", bytes(1_000))

@@ -6,7 +6,8 @@ The contract, for every implementation:
 - Durable: when `publish` or `put` returns, the object survives a power cut, name and content.
 - Atomic: an object is there whole or not at all; a draft is not an object and shows up nowhere.
 - Write-once: a name that is taken keeps its content and its second writer is told nothing. The vault names objects so
-  that a second writer of a name has the same bytes. Only what can be rebuilt (`index/`) may be replaced or discarded.
+  that a second writer of a name has the same bytes. Only what can be made again (`REBUILDABLE`) may be replaced or
+  discarded.
 - Exact: `read` gives the bytes that were asked for, all of them, or raises.
 - All methods are safe to call from several threads; a draft belongs to one thread at a time.
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-REBUILDABLE: Final = "index/"
+REBUILDABLE: Final = ("index/", "notes/")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]*(\.[a-z0-9]+)?(/[a-z0-9][a-z0-9_-]*(\.[a-z0-9]+)?)*")
 
 
@@ -41,7 +42,7 @@ class Draft(Protocol):
 
         Args:
             name: see `require_name`.
-            replace: take the place of an object of this name; only below `index/`.
+            replace: take the place of an object of this name; only in a folder that is `REBUILDABLE`.
         """
 
     def discard(self) -> None:
@@ -86,7 +87,7 @@ class Storage(Protocol):
         """
 
     def discard(self, name: str) -> None:
-        """Remove an object below `index/`; does nothing when it is not there."""
+        """Remove an object from a folder that is `REBUILDABLE`; does nothing when it is not there."""
 
 
 def is_plain(name: str) -> bool:
@@ -110,7 +111,7 @@ def require_rebuildable(name: str) -> None:
     """Refuse to replace or discard what cannot be rebuilt.
 
     Raises:
-        Mistake: the name is not below `index/` (code `write_once`).
+        Mistake: the name is in no folder that is `REBUILDABLE` (code `write_once`).
     """
     if not name.startswith(REBUILDABLE):
         raise Mistake(f"{name!r} may be neither replaced nor discarded.", code="write_once")

@@ -120,7 +120,7 @@ class LocalStorage:
                 yield from filter(is_plain, (f"{inner}/{file}" for file in files))
 
     def discard(self, name: str) -> None:
-        """Remove a file below `index/`."""
+        """Remove a file from a folder that is `REBUILDABLE`."""
         require_rebuildable(name)
         with _translated(name), contextlib.suppress(FileNotFoundError):
             self._path(name).unlink()
