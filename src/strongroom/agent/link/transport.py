@@ -44,6 +44,7 @@ _CONNECTIONS: Final = 32
 _CONNECT_S: Final = 15
 _PROBLEM_BYTES: Final = 64 << 10
 _REPLY_BYTES: Final = 8 << 20
+_CHECKED_BYTES: Final = 128 << 10
 _OK: Final = 200
 _TRY_AGAIN: Final = frozenset({429, 502, 503, 504})
 _FAMILIES: Final[dict[int, type[StrongroomError]]] = {
@@ -104,7 +105,8 @@ class Transport:
         Args:
             body: the bytes, or pieces of them that are sent one after the other without being joined.
             silence_s: how long the server may say nothing.
-            check: called before each piece; what it raises breaks the request off, for a large one may take minutes.
+            check: called before each `_CHECKED_BYTES` at the latest; what it raises breaks the request off, for a large
+                one may take minutes.
 
         Raises:
             Unavailable: the server cannot be reached, or says that it cannot do it now.
@@ -120,7 +122,7 @@ class Transport:
             response = self._pool.request(
                 "POST",
                 self._url + endpoint,
-                body=body if check is None else _checked(body, check),
+                body=body if check is None else _checked(body, check),  # type: ignore[arg-type] # a view is bytes enough
                 headers=headers,
                 timeout=urllib3.Timeout(connect=_CONNECT_S, read=silence_s),
                 preload_content=False,
@@ -189,11 +191,13 @@ def read_frames(response: BaseHTTPResponse, speed: LinkSpeed | None = None) -> I
             response.close()
 
 
-def _checked(pieces: bytes | Sequence[bytes], check: Callable[[], None]) -> Iterator[bytes]:
-    """Yield pieces as long as the check lets them pass."""
+def _checked(pieces: bytes | Sequence[bytes], check: Callable[[], None]) -> Iterator[memoryview]:
+    """Yield pieces, large ones bit by bit, as long as the check lets them pass."""
     for piece in [pieces] if isinstance(pieces, bytes) else pieces:
-        check()
-        yield piece
+        view = memoryview(piece)
+        for at in range(0, len(view), _CHECKED_BYTES):
+            check()
+            yield view[at : at + _CHECKED_BYTES]
 
 
 def _read(response: BaseHTTPResponse, limit: int) -> bytes:

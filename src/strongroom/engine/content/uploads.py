@@ -2,7 +2,7 @@
 
 Why: reading, compressing and sending must not wait for each other.
 Promises: memory is bounded (see `WAITING_BYTES`); the first error of an uploader reaches the caller at its next call
-and nothing more is sent; `stop` ends all threads, whatever happened, once the sink's calls under way have returned.
+and nothing more is sent; `stop` ends all threads, whatever happened; one that is in a call of the sink ends with it.
 Does not: hash or remember ids; the writer does.
 """
 
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from strongroom import clock
 from strongroom.engine.content.blocks import Chunks, fill_blocks
 from strongroom.engine.format.block import BlockKind, encode_block
 from strongroom.errors import Conflict
@@ -34,6 +35,7 @@ PARCEL_BYTES: Final = 3 << 20
 Less than a batch, which is seldom quite full: one of which all is missing goes at once.
 """
 WAITING_BYTES: Final = 8 << 20
+_STOP_S: Final = 2.0
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -110,14 +112,19 @@ class Uploads:
             self._wait_idle()
 
     def stop(self) -> None:
-        """Drop what is waiting and end the threads."""
+        """Drop what is waiting and end the threads.
+
+        The answer to a parcel may take minutes on a slow line. When the work is given up nobody waits so long for it:
+        else an agent that is told to stop would be killed before its recovery points are deleted.
+        """
         with self._changed:
             self._running = False
             self._waiting.clear()
             self._changed.notify_all()
+        until = clock.monotonic_s() + _STOP_S
         for thread in self._threads:
             if thread.ident is not None:
-                thread.join()
+                thread.join(max(0.0, until - clock.monotonic_s()))
 
     def _is_full(self, batch: Batch) -> bool:
         return bool(self._waiting) and sum(one.chunks.size for one in self._waiting) + batch.chunks.size > WAITING_BYTES

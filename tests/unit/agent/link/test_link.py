@@ -208,11 +208,12 @@ def test_a_cancelled_job_does_not_go_on_trying(server, sink):
     assert server.asked.count(Endpoint.CHECKPOINT) == 1
 
 
-def test_a_cancelled_job_breaks_off_what_it_is_sending(server, sink):
+@pytest.mark.parametrize("blocks", [[bytes(1 << 20)] * 8, [bytes(8 << 20)]], ids=["many blocks", "one large block"])
+def test_a_cancelled_job_breaks_off_what_it_is_sending(server, sink, blocks):
     class Stopped(Exception):
         pass
 
-    left = iter(range(4))
+    left = iter(range(10))
 
     def pause(_):
         if next(left, None) is None:
@@ -222,7 +223,7 @@ def test_a_cancelled_job_breaks_off_what_it_is_sending(server, sink):
     server.answers[Endpoint.PUT] = lambda body: taken.append(len(body)) or PutReply(1)
     sink._patience = Patience(300, pause)
     with pytest.raises(Stopped):
-        sink.put([bytes(1 << 20)] * 8)
+        sink.put(blocks)
     with pytest.raises(Stopped):
         sink.put([b"not even begun"])
     sink._patience = Patience(300, lambda _: None)

@@ -96,6 +96,28 @@ def test_an_error_while_the_caller_waits_for_room_frees_it():
     releaser.join()
 
 
+def test_who_gives_up_does_not_wait_for_the_answer_to_a_parcel():
+    class SilentSink(MemorySink):
+        def put(self, blocks):
+            is_put.set()
+            answer.wait()
+            return super().put(blocks)
+
+    def give_up():
+        with SnapshotWriter(KEYS, SilentSink(KEYS.key_ids, knows_nothing=True)) as writer:
+            for seed in range(6):
+                writer.add_bytes(noise(MIB, seed))
+            is_put.wait()
+            raise KeyboardInterrupt
+
+    is_put, answer = threading.Event(), threading.Event()
+    with pytest.raises(KeyboardInterrupt):
+        give_up()
+    answer.set()
+    for thread in uploader_threads():
+        thread.join()
+
+
 def test_an_error_of_the_caller_ends_the_threads_and_drops_what_waits():
     def interrupted():
         with SnapshotWriter(KEYS, sink) as writer:
