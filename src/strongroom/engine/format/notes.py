@@ -39,6 +39,8 @@ _HEADER: Final = struct.Struct("<8sB7xIIQ")
 _DIGEST_BYTES: Final = 32
 _LEVEL: Final = 1
 _MOST_PLAIN_BYTES: Final = 64 << 20
+MOST_STORED_BYTES: Final = 65 << 20
+"""No notes are larger, even of what does not compress."""
 
 
 @dataclass(frozen=True)

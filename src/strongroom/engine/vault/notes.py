@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from strongroom.engine.format.notes import NodeNote, PackNote, decode_notes, encode_notes
+from strongroom.engine.format.notes import MOST_STORED_BYTES, NodeNote, PackNote, decode_notes, encode_notes
 from strongroom.engine.vault.noted import References
+from strongroom.errors import Damaged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +53,12 @@ class Notes:
             Damaged: they are not what was written, or a pack cannot be read any more.
             Unavailable: the storage failed.
         """
-        packs, nodes = decode_notes(self._storage.view(notes_path(set_id)), self._key)
+        name = notes_path(set_id)
+        size = self._storage.size(name)
+        if size > MOST_STORED_BYTES:
+            raise Damaged("The notes of a set are larger than notes can be.", code="bad_notes")
+        # Read, not mapped: where the medium fails that is an error, and not the end of the process.
+        packs, nodes = decode_notes(self._storage.read(name, 0, size), self._key)
         for pack in packs:
             now = self._index.pack_at(pack.first)
             if (now.name, now.first) != (pack.name, pack.first):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from strongroom.engine.format.notes import decode_notes
+from strongroom.engine.format.notes import MOST_STORED_BYTES, decode_notes
 from strongroom.engine.vault.bitmaps import decode_bitmap, encode_bitmap
 from strongroom.engine.vault.vault import Vault
 from strongroom.errors import Damaged, StrongroomError, Unavailable
@@ -75,6 +75,16 @@ def test_altered_notes_are_not_believed(later, at):
     place.storage.objects[NOTES] = altered(place.storage.objects[NOTES], at % len(place.storage.objects[NOTES]))
     with pytest.raises(Damaged):
         place.vault._core.notes.load(1, place.vault._core.walker.noted)
+    back_up_and_compare(place, first, folder)
+
+
+def test_what_is_too_large_for_notes_is_not_even_read(later, monkeypatch):
+    place, first, folder = later
+    place.storage.objects[NOTES] = bytes(MOST_STORED_BYTES + 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(place.storage, "read", None)
+        with pytest.raises(Damaged):
+            place.vault._core.notes.load(1, place.vault._core.walker.noted)
     back_up_and_compare(place, first, folder)
 
 
