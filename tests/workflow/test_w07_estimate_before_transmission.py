@@ -87,3 +87,20 @@ def test_a_folder_that_is_gone_counts_with_all_that_was_in_it(host, data):
     (data / "inner" / "deeper").rmdir()
     (data / "inner").rmdir()
     assert host.back_up(data).heard.forecast.files_removed == 6
+
+
+class Keen(Heard):
+    """Notes also when it is told that something differs."""
+
+    def differs(self):
+        self.told.append("differs")
+
+
+def test_that_something_differs_is_told_when_the_scan_is_over(host, data):
+    host.back_up(data)
+    same, changed = Keen(), Keen()
+    host.back_up(data, heard=same)
+    assert "differs" not in same.told
+    (data / "inner" / "1 bytes").write_bytes(b"other")
+    host.back_up(data, heard=changed)
+    assert changed.told[:4] == ["recovery_point", "scan", "differs", "estimate"]

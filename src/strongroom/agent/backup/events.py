@@ -35,7 +35,7 @@ class Events:
         """So many files and bytes of this step are done; `current` is the raw absolute path at work."""
 
     def differs(self) -> None:
-        """Something is not as the last snapshot knows it: the scan has met the first such folder."""
+        """The scan is over, and has met a folder that surely is not as the last snapshot knows it."""
 
     def estimated(self, estimate: Estimate) -> None:
         """The estimate is known; nothing was sent yet (W7)."""

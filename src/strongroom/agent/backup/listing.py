@@ -23,7 +23,7 @@ from strongroom.agent.backup.told import ListedPart
 from strongroom.model.report import HISTOGRAM_LIMITS_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from strongroom.agent.backup.known import Known, KnownFolder
@@ -73,10 +73,14 @@ class Counts:
 
 @dataclasses.dataclass(slots=True)
 class Listing:
-    """A finished listing; may be read any number of times, one after the other."""
+    """A finished listing; may be read any number of times, one after the other.
+
+    `differs` when some folder surely is not as it is known.
+    """
 
     file: IO[bytes]
     counts: Counts
+    differs: bool = False
     duration_s: float = 0.0
 
     def records(self) -> Iterator[Listed]:
@@ -92,13 +96,8 @@ class ListingWriter:
     a stack of bytes, which moves to disk when it grows; only those of the folder that is looked at are at hand.
     """
 
-    def __init__(self, spool: Path, known: Known, differs: Callable[[], None]) -> None:
-        """Begin a listing.
-
-        Args:
-            known: what is known of the last snapshot.
-            differs: called once, at the first folder that surely is not as it is known.
-        """
+    def __init__(self, spool: Path, known: Known) -> None:
+        """Begin a listing, against what is known of the last snapshot."""
         self._file: IO[bytes] = tempfile.TemporaryFile(dir=spool)  # noqa: SIM115 - the listing's from now on
         self._out = SpoolWriter(self._file)
         self._waiting = tempfile.SpooledTemporaryFile(max_size=_WAITING_BYTES, dir=str(spool))  # noqa: SIM115
@@ -108,7 +107,7 @@ class ListingWriter:
         self._open: list[_OpenFolder] = []
         self._old = _OldFolders(known)
         self._same = SameFolders(b"", 0)
-        self._differs: Callable[[], None] | None = differs
+        self._differs = False
 
     def begin_folder(self) -> None:
         """Begin a folder, in the one that was begun last and is not closed yet."""
@@ -153,9 +152,8 @@ class ListingWriter:
             self._add_same(path, 1, is_next=is_next)
             self._forget(folder.mark)
             return
-        if self._differs is not None and not (gone or leads) and _surely_differs(folder.fingerprints, old):
-            self._differs()
-            self._differs = None
+        if not (self._differs or gone or leads):
+            self._differs = _surely_differs(folder.fingerprints, old)
         if self._open:
             self._open[-1].has_changes = True
         self._end_same()
@@ -170,7 +168,7 @@ class ListingWriter:
         self._end_same()
         self._waiting.close()
         self._out.finish()
-        return Listing(self._file, counts)
+        return Listing(self._file, counts, differs=self._differs)
 
     def _set_aside(self) -> None:
         """Let the parts at hand wait."""

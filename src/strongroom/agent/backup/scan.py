@@ -70,9 +70,11 @@ def scan(
     events.step(Step.SCAN)
     started = clock.monotonic_s()
     roots = find_roots(source, order.content.include, missed)
-    out = ListingWriter(places.spool(), against, events.differs)
+    out = ListingWriter(places.spool(), against)
     listing = _Walk(source, order, places, missed, events, out=out).down(roots)
     listing.duration_s = clock.monotonic_s() - started
+    if listing.differs:
+        events.differs()
     return listing
 
 

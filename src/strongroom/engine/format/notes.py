@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from array import array
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import zstandard
 from blake3 import blake3
@@ -43,8 +43,7 @@ MOST_STORED_BYTES: Final = 65 << 20
 """No notes are larger, even of what does not compress."""
 
 
-@dataclass(frozen=True)
-class NodeNote:
+class NodeNote(NamedTuple):
     """What one tree node refers to: packed ids of tree chunks, and the ordinals of data chunks."""
 
     node: bytes

@@ -3,7 +3,7 @@
 Why: the commit walks over the whole tree, and most of it is the base's. In a process that has not seen those nodes
 lately each must be read, decrypted and decompressed, and each chunk looked up, which took as long as all else that the
 server does for a backup of few changes; and meanwhile the agent waits. Now the set's notes are read (notes.py) while
-the agent scans and the server has little to do, and of nodes only what those leave out (ADR 62, 71).
+the agent estimates and the server has little to do, and of nodes only what those leave out (ADR 62, 71).
 Promises: nothing is decided here, the walk proves the tree as ever; an error is left for the walk to meet. It begins
 when the agent has met a difference, or with the first chunk that the session lacks: a set without a change needs no
 walk. It takes one thread, and ends when it is told to, or when there is no room for more notes.

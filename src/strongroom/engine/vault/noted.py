@@ -28,6 +28,7 @@ NOTED_BYTES: Final = 32 << 20
 """Enough for the nodes of a million files."""
 _OVERHEAD_BYTES: Final = 320
 _ORDINAL_BYTES: Final = 8
+_NOTHING: Final = array("Q")
 
 
 class References(NamedTuple):
@@ -66,19 +67,18 @@ class NotedReferences:
 
         What lies only below a node that is not noted is left out.
         """
-        met: set[bytes] = set()
-        level = [root]
-        while level:
-            met.update(level)
-            below: list[bytes] = []
-            for node in level:
-                references = self._noted.get(node)
-                if references is None or (references.data and isinstance(references.data, bytes)):
-                    continue
-                data = array("Q") if isinstance(references.data, bytes) else references.data
-                yield node, references.tree, data
-                below += unpack_ids(references.tree)
-            level = [child for child in dict.fromkeys(below) if child not in met]
+        met = {root}
+        following = [root]
+        for node in following:  # which grows meanwhile
+            references = self._noted.get(node)
+            if references is None or (references.data and isinstance(references.data, bytes)):
+                continue
+            tree, data = references
+            yield node, tree, _NOTHING if isinstance(data, bytes) else data
+            for child in unpack_ids(tree) if tree else ():
+                if child not in met:
+                    met.add(child)
+                    following.append(child)
 
     def note_put(self, block: Block, plain: bytes | memoryview) -> None:
         """Note what the nodes in a verified block refer to; what is noted longest gives way."""

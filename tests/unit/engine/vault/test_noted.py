@@ -109,3 +109,20 @@ def test_what_is_read_gives_way_to_what_is_read_later_and_its_memory_is_given_ba
     assert noted.find(b"node") == (b"", array("Q", range(40)))
     noted.note_read(b"other", References(b"", bytes(1_000)))
     assert noted.find(b"other") == (b"", bytes(1_000))
+
+
+def test_of_a_tree_each_node_is_told_once_and_those_near_the_root_first():
+    root, left, right, shared, lost, unplaced = (bytes([number]) * 32 for number in range(6))
+    noted = NotedReferences()
+    noted.note_read(root, References(left + right + left, b""))
+    noted.note_read(left, References(shared + root, array("Q", [7])))
+    noted.note_read(right, References(shared + lost + unplaced, b""))
+    noted.note_read(shared, References(b"", array("Q", [1, 2])))
+    noted.note_read(unplaced, References(b"", bytes(32)))
+    none = array("Q")
+    assert list(noted.placed_below(root)) == [
+        (root, left + right + left, none),
+        (left, shared + root, array("Q", [7])),
+        (right, shared + lost + unplaced, none),
+        (shared, b"", array("Q", [1, 2])),
+    ]
