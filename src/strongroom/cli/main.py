@@ -97,6 +97,8 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(3)
+    finally:
+        gc.freeze()  # nor does it pay at the very end: as long again as a short answer of the server takes
 
 
 if __name__ == "__main__":

@@ -127,7 +127,7 @@ class Frames:
 
     def step(self) -> None:
         """Go past the next record."""
-        _, self._at = next_body(self._some, self._at)
+        self._at += _LENGTH.size + _LENGTH.unpack_from(self._some, self._at)[0]
 
     def take(self, count: int) -> Iterator[bytes]:
         """Yield the next `count` records, some at a time; use them up."""

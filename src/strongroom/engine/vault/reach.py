@@ -12,13 +12,14 @@ A tree that is proven can be listed in bounded time: nodes that are shared are c
 from __future__ import annotations
 
 import itertools
+import math
 from array import array
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from pyroaring import BitMap64
 
-from strongroom.engine.format.ids import ID_BYTES, chunk_id
+from strongroom.engine.format.ids import ID_BYTES, chunk_id, unpack_ids
 from strongroom.engine.format.tree import node_refs
 from strongroom.engine.vault.index import ABSENT
 from strongroom.engine.vault.noted import NotedReferences, References
@@ -215,16 +216,20 @@ class _Unplaced:
 
 def _new_nodes(ordinals: array[int], packed: bytes, nodes: BitMap64) -> dict[int, bytes]:
     """Return ordinal → id of the packed nodes that were not met before, and note them as met."""
-    new: dict[int, bytes] = {}
-    for at, ordinal in enumerate(ordinals):
-        if ordinal != ABSENT and ordinal not in nodes:
-            nodes.add(ordinal)
-            new[ordinal] = packed[ID_BYTES * at : ID_BYTES * (at + 1)]
+    new = dict(zip(ordinals, unpack_ids(packed), strict=True))
+    new.pop(ABSENT, None)
+    met = BitMap64(new)
+    for ordinal in met & nodes:
+        del new[ordinal]
+    nodes.update(met)
     return new
 
 
 def _require_listable(tops: array[int], below: dict[int, array[int]], *, met: int) -> None:
     """Refuse a tree that is small to store and without end to list: folders may share nodes, but not to any power.
+
+    A way from the top down to a node takes one of the references to each node that it comes by. So there are at most
+    as many ways as these numbers of references give multiplied, and only where that is too many each node is counted.
 
     Args:
         met: how many nodes there are. Where no more references lead to them, none is shared: each is listed once.
@@ -233,7 +238,9 @@ def _require_listable(tops: array[int], below: dict[int, array[int]], *, met: in
         Mistake: listed out, the tree has more than `MOST_LISTED` nodes (code `tree_too_large`).
     """
     is_shared = len(tops) + sum(map(len, below.values())) > met
-    if (_times_listed(tops, below) if is_shared else met) > MOST_LISTED:
+    references = Counter(itertools.chain(tops, *below.values())) if is_shared else Counter[int]()
+    may_be_listed = met * math.prod(map(float, references.values()))
+    if may_be_listed > MOST_LISTED and (not is_shared or _times_listed(tops, below) > MOST_LISTED):
         raise Mistake(f"Listed out, the tree has more than {MOST_LISTED} nodes.", code="tree_too_large")
 
 

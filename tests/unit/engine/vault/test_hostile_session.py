@@ -205,6 +205,19 @@ class TestTrees:
             root = put_root(place, attacker, encode_leaf(twice))
         require_refused(place, attacker, root, "tree_too_large", Mistake)
 
+    def test_many_twins_side_by_side_are_listed_twice_each(self, place, attacker):
+        """The product of their references is 2**40, but no way leads by more than one of them."""
+        twins = []
+        for number in range(40):
+            stat = Stat(b"%02d" % number, EntryType.FIFO, 0, 0, 0, 0, 1, 1, 1)
+            inner = put_root(place, attacker, encode_leaf([Entry(stat)]))
+            twins += [
+                Entry(Stat(b"%02d%s" % (number, name), EntryType.FOLDER, 0, 0, 0, 0, 1, 1, 1), subtree=inner)
+                for name in (b"a", b"b")
+            ]
+        row = attacker.commit(put_root(place, attacker, encode_leaf(twins)), details())
+        assert len(place.vault.coverage(row.id)) == 41
+
     def test_equal_folders_may_share_their_node(self, place, attacker):
         root = put_root(place, attacker, encode_leaf([]))
         for names in (b"abc", bytes(range(48, 58)), bytes(range(65, 91))):
