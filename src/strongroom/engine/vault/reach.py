@@ -216,7 +216,7 @@ class _Unplaced:
 
 def _new_nodes(ordinals: array[int], packed: bytes, nodes: BitMap64) -> dict[int, bytes]:
     """Return ordinal → id of the packed nodes that were not met before, and note them as met."""
-    new = dict(zip(ordinals, unpack_ids(packed), strict=True))
+    new: dict[int, bytes] = dict(zip(ordinals, unpack_ids(packed), strict=True))
     new.pop(ABSENT, None)
     met = BitMap64(new)
     for ordinal in met & nodes:
