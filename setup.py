@@ -34,7 +34,7 @@ if sys.platform == "linux":  # these make system calls of its own
     tour = ("tour_folders.c", "pass_known.c", "look.c", "names.c", "blake3.c")
     tour_headers = ("tour.h", "look.h", "msgpack.h", "blake3.h", "blake3_lanes.h")
     modules.append(kernel("tour", *tour, headers=tour_headers, dialect="gnu11"))
-    modules.append(kernel("place", "place_files.c", headers=("place_files.h",)))
+    modules.append(kernel("place", "place_files.c", "write_direct.c", headers=("place_files.h", "write_direct.h")))
     modules.append(kernel("gather", "gather_files.c", headers=("gather_files.h",)))
 
 setup(ext_modules=cythonize(modules, language_level=3))

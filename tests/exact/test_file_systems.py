@@ -4,11 +4,15 @@ The judge shares no code with the product. On one kind of file system nothing di
 kinds, what differs is exactly what the restore listed: nothing is hidden, and nothing is claimed that is not so.
 """
 
+import errno
 import os
+import random
 import stat
 
 import pytest
 
+from strongroom.kernel import placing
+from strongroom.kernel.place_reference import DIRECT_BYTES
 from strongroom.testing.file_trees import awkward_tree, locked_tree, non_utf8_names
 from tests.compare_trees import Comparison, compare_trees
 from tests.exact.bring_back import brought_back
@@ -47,6 +51,40 @@ def test_what_another_kind_cannot_keep_is_listed(source, target, tmp_path):
         assert {path: kinds for path, kinds in found.items() if path not in listed} == {}
         assert {path: detail for path, detail in listed.items() if path not in found} == {}
         print(f"{len(listed)} listed, for example {list(listed.values())[:5]}")
+
+
+@pytest.mark.parametrize("kind", ONE_KIND)
+def test_files_that_are_written_past_the_cache_come_back(kind, tmp_path):
+    """Whatever the file system thinks of it, and of a last piece that fills no unit of its."""
+    with mounted(kind, tmp_path) as place:
+        tree = place / "tree"
+        tree.mkdir()
+        for size in [least + more for least in (DIRECT_BYTES, 600_000, 5 << 20) for more in (-1, 0, 1, 4096, 4097)]:
+            (tree / f"{size}").write_bytes(random.Random(size).randbytes(size))
+        host = OneHost(tmp_path / "agent")
+        back, listed = brought_back(host, host.back_up(tree), tree, place / "back")
+        assert listed == {}
+        assert differences(tree, back) == {}
+
+
+@pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs"])
+def test_a_disk_that_fills_up_holds_whole_files_only(kind, tmp_path):
+    """Each of them is written past the cache."""
+    with mounted(kind, tmp_path) as place:
+        full = os.statvfs(place)
+        with open(place / "filling", "wb") as filling:
+            os.posix_fallocate(filling.fileno(), 0, full.f_bavail * full.f_frsize * 9 // 10)
+        content = random.Random(1).randbytes(200_001)
+        handle = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            files = [(b"%d" % number, content, 0o600, 0, 0, 0) for number in range(500)]
+            (outcomes,) = placing.place(handle, [((), files, False)], 0, b".temporary")
+        finally:
+            os.close(handle)
+        assert {0, errno.ENOSPC} == set(outcomes)
+        there = {one.name: one.read_bytes() for one in place.iterdir() if one.name.isdecimal()}
+        assert there == {f"{number}": content for number, outcome in enumerate(outcomes) if not outcome}
+        assert not (place / ".temporary").exists()
 
 
 def everything(top):

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import random
 import stat
 import tempfile
 
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from strongroom.kernel import place_reference
+from strongroom.kernel.place_reference import DIRECT_BYTES
 from strongroom.kernel.placing import place
 
 ATIME_NS = 1_600_000_000_123_456_789
@@ -141,6 +143,20 @@ def test_numbers_that_no_system_takes_are_refused(implementation, mode, owner, t
         implementation(handle, [((), [(b"a", b"", mode, owner, 0, 0)], False)], 0, b".temporary")
     os.close(handle)
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("implementation", [place, place_reference.place])
+def test_larger_files_are_exact_whatever_is_left_of_a_unit_of_the_disk(implementation, tmp_path):
+    """Those of `DIRECT_BYTES` and more are written past the cache, in pieces of 1 MiB."""
+    sizes = [least + more for least in (DIRECT_BYTES, 1 << 20, 3 << 20) for more in (-4096, -1, 0, 1, 4095, 4096, 4097)]
+    contents = {b"%d" % size: random.Random(size).randbytes(size + 1)[1:] for size in sizes}
+    files = [(name, memoryview(content), 0o640, *US, 5) for name, content in contents.items()]
+    handle = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    whole = [[0] * len(files)] * 2
+    assert implementation(handle, [((b"new",), files, True), ((), files, False)], 0, b".t") == whole
+    os.close(handle)
+    for folder in (tmp_path, tmp_path / "new"):
+        assert {os.fsencode(one.name): one.read_bytes() for one in folder.iterdir() if one.is_file()} == contents
 
 
 @pytest.mark.parametrize("implementation", [place, place_reference.place])

@@ -9,7 +9,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint32_t, uint8_t
 from libc.stdlib cimport calloc, free
 
-from strongroom.kernel.place_reference import checked
+from strongroom.kernel.place_reference import DIRECT_BYTES, checked
 
 cdef extern from "place_files.h":
     ctypedef struct sr_file:
@@ -28,8 +28,8 @@ cdef extern from "place_files.h":
         sr_file *files
         size_t count
 
-    void sr_place(int target, const char *temporary, int64_t atime_s, int64_t atime_ns, sr_folder *folders,
-                  size_t count) nogil
+    void sr_place(int target, const char *temporary, int64_t atime_s, int64_t atime_ns, size_t direct_size,
+                  sr_folder *folders, size_t count) nogil
 
 cdef enum:
     SECOND = 1000000000
@@ -103,11 +103,12 @@ def place(target, folders, atime_ns, temporary):
     cdef size_t count = len(folders), at
     cdef int64_t atime_s = atime_ns // SECOND
     cdef int64_t atime_rest = atime_ns % SECOND
+    cdef size_t direct_size = DIRECT_BYTES
     cdef bytes beside = temporary
     cdef const char *first = PyBytes_AS_STRING(beside)
     cdef _Rows rows = _Rows(count, sum([len(files) for _, files, _ in folders]))
     for at, (parts, files, is_new) in enumerate(folders):
         rows.add_folder(at, parts, files, is_new)
     with nogil:
-        sr_place(handle, first, atime_s, atime_rest, rows.folders, count)
+        sr_place(handle, first, atime_s, atime_rest, direct_size, rows.folders, count)
     return [rows.outcomes(at) for at in range(count)]

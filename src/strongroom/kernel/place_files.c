@@ -2,6 +2,7 @@
 
 #define _GNU_SOURCE
 #include "place_files.h"
+#include "write_direct.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,10 +20,17 @@ typedef struct {
     struct timespec atime;
     uint32_t uid, gid; /* whom new files belong to by themselves */
     uint32_t masked;   /* bits that new files were seen not to get: the process has a umask */
+    size_t direct_size; /* files of so many bytes are written past the cache */
+    sr_direct direct;
 } maker;
 
-static int write_all(int file, const uint8_t *data, size_t size)
+static int write_all(maker *by, int file, const uint8_t *data, size_t size)
 {
+    ptrdiff_t done = size < by->direct_size ? 0 : sr_write_direct(&by->direct, file, data, size);
+    if (done < 0)
+        return -1;
+    data += done;
+    size -= (size_t)done;
     while (size > 0) {
         ssize_t written = write(file, data, size);
         if (written < 0) {
@@ -47,7 +55,7 @@ static int fill(maker *by, int handle, const sr_file *file, int unset)
 {
     const struct timespec times[2] = {
         by->atime, {.tv_sec = (time_t)file->mtime_s, .tv_nsec = (long)file->mtime_ns}};
-    if (write_all(handle, file->data, file->size))
+    if (write_all(by, handle, file->data, file->size))
         return errno;
     for (;; unset = OWNER | MODE) {
         struct stat seen;
@@ -140,12 +148,14 @@ static int walk_down(int target, const char *path, size_t size)
     return at;
 }
 
-void sr_place(int target, const char *temporary, int64_t atime_s, int64_t atime_ns, sr_folder *folders, size_t count)
+void sr_place(int target, const char *temporary, int64_t atime_s, int64_t atime_ns, size_t direct_size,
+              sr_folder *folders, size_t count)
 {
     maker by = {.temporary = temporary,
                 .atime = {.tv_sec = (time_t)atime_s, .tv_nsec = (long)atime_ns},
                 .uid = geteuid(),
-                .gid = getegid()};
+                .gid = getegid(),
+                .direct_size = direct_size};
     const sr_folder *before = NULL; /* most folders lie beside the one before */
     int handle = -1;
     for (size_t i = 0; i < count; i++) {
@@ -166,4 +176,5 @@ void sr_place(int target, const char *temporary, int64_t atime_s, int64_t atime_
     }
     if (handle >= 0)
         close(handle);
+    sr_free_direct(&by.direct);
 }

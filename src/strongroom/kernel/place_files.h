@@ -25,7 +25,8 @@ typedef struct {
 } sr_folder;
 
 /* Make the files of `count` folders below the target. A file, or a new folder, has the name `temporary` until it is
- * whole. */
-void sr_place(int target, const char *temporary, int64_t atime_s, int64_t atime_ns, sr_folder *folders, size_t count);
+ * whole. Files of `direct_size` bytes or more are written past the system's cache. */
+void sr_place(int target, const char *temporary, int64_t atime_s, int64_t atime_ns, size_t direct_size,
+              sr_folder *folders, size_t count);
 
 #endif

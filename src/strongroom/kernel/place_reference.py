@@ -7,6 +7,8 @@ may enter it, while they are made under their own. So they need no temporary one
 What was set is looked at: some file systems round a time, or pass over an owner or a mode, and call it done.
 A file that fails is removed, and the errno of what failed stands in the answer; the others are made all the same.
 When a folder cannot be made or named, nothing of it is left, and all its files have failed.
+Of files of `DIRECT_BYTES` or more, all but what is left of a last unit of the disk is written past the system's cache
+where that can be (ADR 74); the files are the same, and so it is not done here.
 """
 
 from __future__ import annotations
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     """Name, content, mode, owner, group, time of modification in nanoseconds since 1970."""
     NewFolder: TypeAlias = tuple[Sequence[bytes], Sequence[NewFile], bool]
     """The names that lead from the target to it, its new files, and whether it is to be made itself."""
+
+DIRECT_BYTES: Final = 128 << 10
+"""A file of this size is written past the system's cache, here and wherever else it is restored."""
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

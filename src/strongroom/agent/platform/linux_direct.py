@@ -19,6 +19,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from strongroom import clock
 from strongroom.kernel import copy_to
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 ALIGNED_BYTES: Final = 4096
 """Positions, sizes and memory are multiples of this; no disk asks for more."""
 STAGING_BYTES: Final = 4 << 20
+_GRACE_S: Final = 0.05
+_LEAST_BYTES_S: Final = 32 << 20
 
 
 class Staging:
@@ -37,15 +40,22 @@ class Staging:
         self.halves = [_aligned(STAGING_BYTES), _aligned(STAGING_BYTES)]
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="write")
         self._under_way: Future[None] | None = None
+        self._written = 0
+        self._spent_s = 0.0
 
-    def hand_over(self, write: Callable[[memoryview], None]) -> None:
-        """Have the first half written in another thread; the halves change places once the other one is free.
+    @property
+    def is_slow(self) -> bool:
+        """Whether the disk is one that should better put off and join what it can: it has taken too long so far."""
+        return self._spent_s > _GRACE_S + self._written / _LEAST_BYTES_S
+
+    def hand_over(self, write: Callable[[memoryview], None], size: int) -> None:
+        """Have the first half, as far as it is filled, written in another thread; the halves change places.
 
         Raises:
             OSError: what was handed over before could not be written; this is not written then.
         """
         self.wait()
-        self._under_way = self._pool.submit(write, self.halves[0])
+        self._under_way = self._pool.submit(self._timed, write, self.halves[0][:size])
         self.halves.reverse()
 
     def wait(self) -> None:
@@ -61,6 +71,13 @@ class Staging:
     def close(self) -> None:
         """Wait for what is under way, and end the thread."""
         self._pool.shutdown()
+
+    def _timed(self, write: Callable[[memoryview], None], staged: memoryview) -> None:
+        """Write, and note how long it took; called in the thread that writes."""
+        began = clock.monotonic_s()
+        write(staged)
+        self._spent_s += clock.monotonic_s() - began
+        self._written += len(staged)
 
 
 class DirectFile:
@@ -89,18 +106,17 @@ class DirectFile:
                 self._hand_over(STAGING_BYTES)
 
     def finish(self) -> None:
-        """Write what is left; the disk takes whole units, so the file is cut to its size afterwards.
+        """Write what is left; the disk takes whole units, so what is less goes the ordinary way.
 
         Raises:
             OSError: it cannot be written.
         """
-        size = self._written + self._staged
-        padded = -(-self._staged // ALIGNED_BYTES) * ALIGNED_BYTES
-        self._staging.halves[0][self._staged : padded] = bytes(padded - self._staged)
-        self._hand_over(padded)
+        whole = self._staged - self._staged % ALIGNED_BYTES
+        rest = self._staging.halves[0][whole : self._staged]
+        self._hand_over(whole)
         self._staging.wait()
-        if padded:
-            os.ftruncate(self._handle, size)
+        self._leave_direct()
+        self._put(self._written, rest)
 
     def give_up(self) -> None:
         """Wait until nothing is written any more; only then may the handle be closed, and its number go to another."""
@@ -108,23 +124,27 @@ class DirectFile:
             self._staging.wait()
 
     def _hand_over(self, size: int) -> None:
-        """Have the first `size` staged bytes written; none is staged then."""
-        self._staging.hand_over(partial(self._put, size, self._written))
+        """Have the first `size` staged bytes written; the staging begins anew."""
+        self._staging.hand_over(partial(self._put, self._written), size)
         self._written += size
         self._staged = 0
 
-    def _put(self, size: int, offset: int, staged: memoryview) -> None:
-        """Write the first staged bytes to their place in the file; called in the thread that writes."""
+    def _put(self, offset: int, staged: memoryview) -> None:
+        """Write what is staged to its place in the file."""
         done = 0
-        while done < size:
+        while done < len(staged):
             try:
-                done += os.pwrite(self._handle, staged[done:size], offset + done)
+                done += os.pwrite(self._handle, staged[done:], offset + done)
             except OSError as error:
                 # Also after a write that was cut short at an odd place.
                 if error.errno != errno.EINVAL or not self._is_direct:
                     raise
-                self._is_direct = False
-                fcntl.fcntl(self._handle, fcntl.F_SETFL, fcntl.fcntl(self._handle, fcntl.F_GETFL) & ~os.O_DIRECT)
+                self._leave_direct()
+
+    def _leave_direct(self) -> None:
+        """Go on in the ordinary way."""
+        self._is_direct = False
+        fcntl.fcntl(self._handle, fcntl.F_SETFL, fcntl.fcntl(self._handle, fcntl.F_GETFL) & ~os.O_DIRECT)
 
 
 def ask_for_direct(handle: int) -> bool:

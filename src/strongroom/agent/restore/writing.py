@@ -9,14 +9,15 @@ from strongroom.agent.platform import linux_place as system
 from strongroom.agent.platform.linux_direct import DirectFile, Staging
 from strongroom.agent.platform.linux_flags import KEPT, LOCKING, SHAPING, set_flags
 from strongroom.errors import Damaged
+from strongroom.kernel.place_reference import DIRECT_BYTES
 
 if TYPE_CHECKING:
     from strongroom.agent.platform.linux_place import Identity
     from strongroom.agent.restore.folders import Folder
     from strongroom.model.entry import Entry
 
-DIRECT_BYTES: Final = 1 << 20
-"""A file of this size is written past the cache."""
+_ALWAYS_DIRECT_BYTES: Final = 1 << 20
+"""A file of this size is written past the cache however slow the disk is; from `DIRECT_BYTES` on, on a quick one."""
 
 
 class Writing:
@@ -44,7 +45,8 @@ class Writing:
         except OSError:
             self.give_up()
             raise
-        self.is_direct = self._extents is None and entry.stat.size >= DIRECT_BYTES
+        least_bytes = _ALWAYS_DIRECT_BYTES if staging.is_slow else DIRECT_BYTES
+        self.is_direct = self._extents is None and entry.stat.size >= least_bytes
         if self.is_direct:
             self._direct = DirectFile(self._handle, staging)
         self.identity: Identity = (0, 0, 0, 0)  # known once it is finished

@@ -129,5 +129,23 @@ def test_nothing_is_written_any_more_when_a_file_was_given_up(tmp_path, staging,
         assert done == [STAGING_BYTES]
 
 
+def test_a_disk_that_keeps_the_writer_waiting_is_slow_until_it_has_caught_up(tmp_path, monkeypatch):
+    """It is better left to put off, and to join, what small files bring."""
+    real, time_s, takes_s = os.pwrite, [0.0], [0.2]
+
+    def waiting(handle, data, offset):
+        time_s[0] += takes_s[0]
+        return real(handle, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", waiting)
+    monkeypatch.setattr("strongroom.clock.monotonic_s", lambda: time_s[0])
+    with closing(Staging()) as staging:
+        written(tmp_path / "first", staging, bytes(ALIGNED_BYTES), iter([ALIGNED_BYTES]))
+        assert staging.is_slow
+        takes_s[0] = 0.0
+        written(tmp_path / "second", staging, bytes(2 * STAGING_BYTES), iter([2 * STAGING_BYTES]))
+        assert not staging.is_slow
+
+
 def _is_direct(handle):
     return bool(fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_DIRECT)
