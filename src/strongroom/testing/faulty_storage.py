@@ -93,9 +93,9 @@ class FaultyStorage:
         """Pass on; giving back always works."""
         self._storage.close()
 
-    def draft(self) -> FaultyDraft:
+    def draft(self, *, is_read_soon: bool = True) -> FaultyDraft:
         """Begin a new object."""
-        return FaultyDraft(self._fuse.step(self._storage.draft), self._fuse)
+        return FaultyDraft(self._fuse.step(lambda: self._storage.draft(is_read_soon=is_read_soon)), self._fuse)
 
     def put(self, name: str, parts: Iterable[Buffer], *, replace: bool = False) -> None:
         """Write a whole object, step by step."""

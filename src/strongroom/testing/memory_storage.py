@@ -42,7 +42,7 @@ class MemoryStorage:
         """Give the storage back."""
         self._claimed = False
 
-    def draft(self) -> MemoryDraft:
+    def draft(self, *, is_read_soon: bool = True) -> MemoryDraft:  # noqa: ARG002 -- all of it is at hand
         """Begin a new object."""
         return MemoryDraft(self)
 

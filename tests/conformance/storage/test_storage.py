@@ -59,9 +59,10 @@ def test_an_empty_object_is_an_object(storage):
     assert bytes(storage.view("empty")) == b""
 
 
-def test_large_parts_arrive_whole(storage):
+@pytest.mark.parametrize("is_read_soon", [True, False])
+def test_large_parts_arrive_whole(storage, is_read_soon):
     parts = [bytes([number]) * (3 << 20) for number in range(5)]
-    draft = storage.draft()
+    draft = storage.draft(is_read_soon=is_read_soon)
     draft.write(*parts, b"", b"end")
     draft.publish("large")
     assert storage.read("large", 0, storage.size("large")) == b"".join(parts) + b"end"
@@ -76,21 +77,36 @@ def test_a_draft_is_no_object_until_it_is_published(storage):
     assert list(storage.names("packs/")) == ["packs/aa/x"]
 
 
-def test_a_discarded_draft_leaves_nothing(storage):
-    draft = storage.draft()
+@pytest.mark.parametrize("is_read_soon", [True, False])
+def test_a_discarded_draft_leaves_nothing(storage, is_read_soon):
+    draft = storage.draft(is_read_soon=is_read_soon)
     draft.write(b"data")
     draft.discard()
     draft.discard()
     assert list(storage.names("packs/")) == []
 
 
-def test_many_drafts_grow_side_by_side(storage):
-    drafts = [storage.draft() for _ in range(5)]
-    for number, draft in enumerate(drafts):
-        draft.write(bytes([number]))
+@pytest.mark.parametrize("is_read_soon", [True, False])
+def test_many_drafts_grow_side_by_side(storage, is_read_soon):
+    drafts = [storage.draft(is_read_soon=is_read_soon) for _ in range(20)]
+    for size in (1, 3 << 20, 5000):
+        for number, draft in enumerate(drafts):
+            draft.write(bytes([number]) * size)
     for number, draft in enumerate(drafts):
         draft.publish(f"packs/{number}")
-    assert [storage.read(f"packs/{number}", 0, 1) for number in range(5)] == [bytes([n]) for n in range(5)]
+    size = 1 + (3 << 20) + 5000
+    for number in range(20):
+        assert storage.size(f"packs/{number}") == size
+        assert storage.read(f"packs/{number}", 0, size) == bytes([number]) * size
+
+
+def test_drafts_that_end_early_do_not_disturb_the_next(storage):
+    for number in range(20):
+        draft = storage.draft(is_read_soon=False)
+        draft.write(b"x" * ((2 << 20) + 7 + number))
+        draft.discard() if number % 2 else draft.publish(f"packs/{number}")
+    for number in range(0, 20, 2):
+        assert storage.size(f"packs/{number}") == (2 << 20) + 7 + number
 
 
 def test_a_name_that_is_taken_keeps_its_content(storage):

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from strongroom import clock
 from strongroom.agent.platform import linux_place as system
-from strongroom.agent.platform.linux_direct import ask_for_direct, read_direct
 from strongroom.agent.restore.fetch import MOST_BYTES, Pace
 from strongroom.agent.restore.folders import Folders
+from strongroom.direct_io import ask_for_direct, read_direct
 from strongroom.engine.content.blocks import LARGE_BYTES
 from strongroom.engine.format.ids import chunk_id
 

@@ -13,7 +13,6 @@ import os
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from strongroom.agent.platform import linux_place as system
-from strongroom.agent.platform.linux_direct import Staging
 from strongroom.agent.platform.linux_flags import KEPT, LOCKING, SHAPING, read_flags, set_flags
 from strongroom.agent.platform.linux_unlock import unlock
 from strongroom.agent.restore.aside import move_aside
@@ -35,6 +34,7 @@ from strongroom.agent.restore.steps import (
 )
 from strongroom.agent.restore.trouble import reason_of_step, require_room
 from strongroom.agent.restore.writing import Writing
+from strongroom.direct_io import Staging
 from strongroom.errors import Damaged
 from strongroom.model.entry import EntryType
 from strongroom.model.missed import Reason

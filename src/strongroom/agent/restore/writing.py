@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from strongroom.agent.platform import linux_place as system
-from strongroom.agent.platform.linux_direct import DirectFile, Staging
 from strongroom.agent.platform.linux_flags import KEPT, LOCKING, SHAPING, set_flags
+from strongroom.direct_io import DirectFile, Staging
 from strongroom.errors import Damaged
 from strongroom.kernel.place_reference import DIRECT_BYTES
 

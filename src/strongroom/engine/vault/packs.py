@@ -73,7 +73,8 @@ class OpenPack:
         try:
             head, sealed = self._seal.seal_block(len(self.table.block_offsets), method, payload)
             if self._draft is None:
-                self._draft = self._storage.draft()
+                # The next session asks for trees again; documents are read when they are restored.
+                self._draft = self._storage.draft(is_read_soon=self.kind is BlockKind.TREE)
                 self._write(encode_header(self._seal.header))
             self.table.add_block(self._size_bytes + BLOCK_HEAD_BYTES, len(sealed), ids, sizes)
             self._write(head, sealed)

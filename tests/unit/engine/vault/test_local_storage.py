@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from strongroom.engine.vault.storage.local import LocalStorage
+from strongroom.engine.vault.storage.local import STAGINGS, LocalStorage
 from strongroom.errors import Conflict, Damaged, Unavailable
 
 
@@ -26,6 +26,39 @@ def test_bytes_are_durable_before_their_name_and_the_name_before_the_return(stor
     assert kinds == [("fsync", "draft"), ("rename", "draft"), ("fsync", "folder")]
 
 
+def test_what_went_past_the_cache_is_made_durable_too(storage, tmp_path, monkeypatch):
+    storage.put("packs/ab/first", [b"makes the folder"])
+    calls = record_calls(monkeypatch)
+    draft = storage.draft(is_read_soon=False)
+    draft.write(bytes(5 << 20), b"rest")
+    draft.publish("packs/ab/second")
+    folder = str(tmp_path / "vault" / "packs" / "ab")
+    kinds = [(call, "folder" if path == folder else "draft" if "/tmp/" in path else path) for call, path in calls]
+    assert kinds == [*[("pwrite", "draft")] * 4, ("fsync", "draft"), ("rename", "draft"), ("fsync", "folder")]
+
+
+def test_a_disk_that_fails_past_the_cache_fails_the_draft_and_no_other(storage, monkeypatch):
+    """What was handed to the disk is heard of with the next part, or when the draft is published."""
+
+    def full(handle, data, offset):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwrite", full)
+        for _ in range(2 * STAGINGS):
+            draft = storage.draft(is_read_soon=False)
+            draft.write(bytes(3 << 20))
+            with pytest.raises(Unavailable, match="full") as caught:
+                draft.publish("packs/ab/x")
+            assert caught.value.code == "storage_full"
+            draft.discard()
+    assert not storage.exists("packs/ab/x")
+    draft = storage.draft(is_read_soon=False)
+    draft.write(b"y" * (3 << 20))
+    draft.publish("packs/ab/y")
+    assert storage.read("packs/ab/y", 0, 3 << 20) == b"y" * (3 << 20)
+
+
 def test_a_new_folder_is_durable_in_its_parent_before_it_is_used(storage, tmp_path, monkeypatch):
     root = tmp_path / "vault"
     calls = record_calls(monkeypatch)
@@ -37,7 +70,11 @@ def test_a_new_folder_is_durable_in_its_parent_before_it_is_used(storage, tmp_pa
 
 def record_calls(monkeypatch):
     calls = []
-    fsync, rename = os.fsync, pathlib.Path.rename
+    fsync, pwrite, rename = os.fsync, os.pwrite, pathlib.Path.rename
+
+    def recorded_pwrite(file, data, offset):
+        calls.append(("pwrite", os.readlink(f"/proc/self/fd/{file}")))
+        return pwrite(file, data, offset)
 
     def recorded_fsync(file):
         calls.append(("fsync", os.readlink(f"/proc/self/fd/{file}")))
@@ -48,6 +85,7 @@ def record_calls(monkeypatch):
         return rename(path, target)
 
     monkeypatch.setattr(os, "fsync", recorded_fsync)
+    monkeypatch.setattr(os, "pwrite", recorded_pwrite)
     monkeypatch.setattr(pathlib.Path, "rename", recorded_rename)
     return calls
 

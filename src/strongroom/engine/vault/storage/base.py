@@ -62,8 +62,8 @@ class Storage(Protocol):
     def close(self) -> None:
         """Give back what `claim` took."""
 
-    def draft(self) -> Draft:
-        """Begin a new object."""
+    def draft(self, *, is_read_soon: bool = True) -> Draft:
+        """Begin a new object; one that is not read soon need not be kept at hand."""
 
     def put(self, name: str, parts: Iterable[Buffer], *, replace: bool = False) -> None:
         """Write a whole object; see `Draft.publish`."""

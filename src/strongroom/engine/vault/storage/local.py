@@ -16,6 +16,7 @@ import secrets
 import threading
 from typing import TYPE_CHECKING, Final
 
+from strongroom.direct_io import DirectFile, Stagings
 from strongroom.engine.vault.storage.base import is_plain, require_name, require_rebuildable
 from strongroom.errors import Conflict, Damaged, NotFound, Unavailable
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 FOLDER_MODE: Final = 0o700
 FILE_MODE: Final = 0o600
+STAGINGS: Final = 8
+"""So many files are written past the cache at once; with more, those go through it."""
+STAGING_BYTES: Final = 2 << 20
 
 
 class LocalStorage:
@@ -39,6 +43,7 @@ class LocalStorage:
         self._lock_file = -1
         self._known_folders: set[str] = set()
         self._making_folders = threading.Lock()
+        self._stagings = Stagings(STAGINGS, STAGING_BYTES)
         with _translated(str(folder)):
             folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             sync_folder(folder.parent)
@@ -69,9 +74,9 @@ class LocalStorage:
             os.close(self._lock_file)
             self._lock_file = -1
 
-    def draft(self) -> LocalDraft:
-        """Begin a new file in `tmp/`."""
-        return LocalDraft(self._folder, self._ensure_folder)
+    def draft(self, *, is_read_soon: bool = True) -> LocalDraft:
+        """Begin a new file in `tmp/`; what is not read soon goes past the system's cache (ADR 74)."""
+        return LocalDraft(self._folder, self._ensure_folder, None if is_read_soon else self._stagings)
 
     def put(self, name: str, parts: Iterable[Buffer], *, replace: bool = False) -> None:
         """Write a whole object."""
@@ -154,18 +159,24 @@ class LocalStorage:
 class LocalDraft:
     """A file in `tmp/` that becomes an object when it is published."""
 
-    def __init__(self, folder: Path, ensure_folder: Callable[[str], None]) -> None:
-        """Make the file, empty."""
+    def __init__(self, folder: Path, ensure_folder: Callable[[str], None], stagings: Stagings | None) -> None:
+        """Make the file, empty; with stagings it is written past the system's cache."""
         self._folder = folder
         self._ensure_folder = ensure_folder
+        self._stagings = stagings
+        self._direct: DirectFile | None = None
         self._path = folder / "tmp" / secrets.token_hex(16)
         with _translated("tmp"):
             self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
+        if stagings is not None and (staging := stagings.take()) is not None:
+            self._direct = DirectFile(self._file, staging)
 
     def write(self, *parts: Buffer) -> None:
         """Append the parts without gathering them first."""
         left = [view for part in parts if len(view := memoryview(part).cast("B"))]
         with _translated("tmp"):
+            while left and self._direct is not None:
+                self._direct.write(left.pop(0))
             while left:
                 written = os.writev(self._file, left)
                 while left and written >= len(left[0]):
@@ -180,6 +191,8 @@ class LocalDraft:
             require_rebuildable(name)
         parent, _, _ = name.rpartition("/")
         with _translated(name):
+            if self._direct is not None:
+                self._direct.finish()
             os.fsync(self._file)
             self._ensure_folder(parent)
             target = self._folder / name
@@ -190,6 +203,10 @@ class LocalDraft:
 
     def discard(self) -> None:
         """Close the file and remove what is still in `tmp/`."""
+        if self._direct is not None and self._stagings is not None:
+            self._direct.give_up()
+            self._stagings.give_back(self._direct.staging)
+            self._direct = None
         if self._file >= 0:
             os.close(self._file)
             self._file = -1

@@ -1,8 +1,8 @@
-"""A large file written, and read, past the system's cache.
+"""Large files written, and read, past the system's cache (direct I/O).
 
-Why: a restore flushes what it wrote before it says that it is done (ADR 31). Through the cache, the processor first
-copies all of it there and then waits, idle, while the disk takes it; past the cache the disk takes it meanwhile, for a
-tenth of the processor's time (ADR 55).
+Why: what must be on the disk before anyone is told that it is done, a restored file or a pack, gains nothing by the
+cache. Through it, the processor first copies all of it to memory that has to be had page by page, and then waits, idle,
+while the disk takes it; past it the disk takes it meanwhile, for a tenth of the processor's time (ADR 55, 74).
 Promises: the file gets exactly what was written, whatever the sizes. Where the file system does not want to be written
 to like this, it is written in the ordinary way. A failure is told by the call after it, or by `finish`.
 Does not: make anything durable; what the disk itself keeps back is flushed with the rest.
@@ -14,6 +14,7 @@ import errno
 import fcntl
 import mmap
 import os
+import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 ALIGNED_BYTES: Final = 4096
 """Positions, sizes and memory are multiples of this; no disk asks for more."""
 STAGING_BYTES: Final = 4 << 20
+"""Half the memory of a staging, unless it is told otherwise: so much is written at once."""
 _GRACE_S: Final = 0.05
 _LEAST_BYTES_S: Final = 32 << 20
 
@@ -35,9 +37,9 @@ _LEAST_BYTES_S: Final = 32 << 20
 class Staging:
     """Memory from which large files are written, one after the other: the disk takes one half while one is filled."""
 
-    def __init__(self) -> None:
-        """Take it."""
-        self.halves = [_aligned(STAGING_BYTES), _aligned(STAGING_BYTES)]
+    def __init__(self, half_bytes: int = STAGING_BYTES) -> None:
+        """Take it; `half_bytes` is a multiple of `ALIGNED_BYTES`."""
+        self.halves = [_aligned(half_bytes), _aligned(half_bytes)]
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="write")
         self._under_way: Future[None] | None = None
         self._written = 0
@@ -80,13 +82,39 @@ class Staging:
         self._written += len(staged)
 
 
+class Stagings:
+    """Staging memory for a few files at once: what one file has used serves the next. Safe to use from threads."""
+
+    def __init__(self, most: int, half_bytes: int) -> None:
+        """Have none yet, and never more than `most`."""
+        self._left = most
+        self._half_bytes = half_bytes
+        self._idle: list[Staging] = []
+        self._lock = threading.Lock()
+
+    def take(self) -> Staging | None:
+        """Return one that is the caller's until it is given back; None when all are in use."""
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+            if not self._left:
+                return None
+            self._left -= 1
+        return Staging(self._half_bytes)
+
+    def give_back(self, staging: Staging) -> None:
+        """Take one back with which nothing is under way."""
+        with self._lock:
+            self._idle.append(staging)
+
+
 class DirectFile:
     """An opened, empty file that is written from its beginning to its end; it ends with `finish` or `give_up`."""
 
     def __init__(self, handle: int, staging: Staging) -> None:
         """Write to the handle, which stays the caller's, by way of the staging memory."""
         self._handle = handle
-        self._staging = staging
+        self.staging = staging
         self._staged = 0
         self._written = 0
         self._is_direct = ask_for_direct(handle)
@@ -98,12 +126,13 @@ class DirectFile:
             OSError: it cannot be written, or what came before it could not.
         """
         while data:
-            taken = min(len(data), STAGING_BYTES - self._staged)
-            copy_to(self._staging.halves[0], self._staged, data[:taken])
+            half = self.staging.halves[0]
+            taken = min(len(data), len(half) - self._staged)
+            copy_to(half, self._staged, data[:taken])
             self._staged += taken
             data = data[taken:]
-            if self._staged == STAGING_BYTES:
-                self._hand_over(STAGING_BYTES)
+            if self._staged == len(half):
+                self._hand_over(len(half))
 
     def finish(self) -> None:
         """Write what is left; the disk takes whole units, so what is less goes the ordinary way.
@@ -112,20 +141,21 @@ class DirectFile:
             OSError: it cannot be written.
         """
         whole = self._staged - self._staged % ALIGNED_BYTES
-        rest = self._staging.halves[0][whole : self._staged]
-        self._hand_over(whole)
-        self._staging.wait()
+        rest = self.staging.halves[0][whole : self._staged]
+        if whole:
+            self._hand_over(whole)
+        self.staging.wait()
         self._leave_direct()
         self._put(self._written, rest)
 
     def give_up(self) -> None:
         """Wait until nothing is written any more; only then may the handle be closed, and its number go to another."""
         with suppress(OSError):
-            self._staging.wait()
+            self.staging.wait()
 
     def _hand_over(self, size: int) -> None:
         """Have the first `size` staged bytes written; the staging begins anew."""
-        self._staging.hand_over(partial(self._put, self._written), size)
+        self.staging.hand_over(partial(self._put, self._written), size)
         self._written += size
         self._staged = 0
 

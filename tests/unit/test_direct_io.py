@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from strongroom.agent.platform.linux_direct import ALIGNED_BYTES, STAGING_BYTES, DirectFile, Staging
+from strongroom.direct_io import ALIGNED_BYTES, STAGING_BYTES, DirectFile, Staging
 
 SIZES = [
     0,
